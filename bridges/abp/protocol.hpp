@@ -1,0 +1,13 @@
+// ABP's event protocol (vendor docs, "ABP WebSocket - Real-Time Updates"). Pure.
+#pragma once
+
+#include <memory>
+
+#include "bridges/upstream/protocol.hpp"
+#include "config/config.hpp"
+
+namespace bridge55::abp {
+
+std::unique_ptr<upstream::Protocol> make_protocol(const config::Upstream& settings);
+
+}  // namespace bridge55::abp

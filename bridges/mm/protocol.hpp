@@ -1,0 +1,13 @@
+// MM's event protocol (vendor docs, "MM WebSocket - Real-Time Updates"), this edition and the later one. Pure.
+#pragma once
+
+#include <memory>
+
+#include "bridges/upstream/protocol.hpp"
+#include "config/config.hpp"
+
+namespace bridge55::mm {
+
+std::unique_ptr<upstream::Protocol> make_protocol(const config::Upstream& settings);
+
+}  // namespace bridge55::mm

@@ -1,0 +1,133 @@
+#include <stdexcept>
+#include <utility>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "bridges/rabbitmq/make_rabbitmq.hpp"
+#include "bridges/rabbitmq/publisher.hpp"
+#include "bridges/rabbitmq/session.hpp"
+#include "daemon/base/log.hpp"
+#include "daemon/base/metrics.hpp"
+
+namespace bridge55::rabbitmq {
+namespace {
+
+// One window in flight and one at hand, so that what a confirm frees is filled without asking the I/O thread first.
+constexpr std::size_t kHeld = 2 * kWindow;
+constexpr std::size_t kHeldBytes = 32u << 20;
+
+// The sink as the daemon sees it: counts what its thread holds, hands over, passes reports on. I/O thread.
+class RabbitSink final : public bridges::Sink {
+ public:
+  RabbitSink(boost::asio::io_context& io, PublisherSetting setting, metrics::Value& nacked)
+      : io_(io), setting_(std::move(setting)), nacked_(nacked), stop_timer_(io) {
+    mailbox_ = std::make_shared<Mailbox>([this, alive = std::weak_ptr<bool>(alive_)] {
+      boost::asio::post(io_, [this, alive] {
+        if (!alive.expired()) pass_on(mailbox_->take_report());
+      });
+    });
+  }
+
+  ~RabbitSink() override {
+    mailbox_->ask_stop(SteadyClock::now());
+    mailbox_->abandon();
+    if (ended_) thread_.join();
+  }
+
+  void start(Handlers handlers) override {
+    handlers_ = std::move(handlers);
+    thread_ = PublisherThread(setting_, mailbox_);
+  }
+
+  std::size_t room() const override {
+    const bool full = held_ >= kHeld || held_bytes_ >= kHeldBytes;
+    if (full) was_full_ = true;
+    return full ? 0 : kHeld - held_;
+  }
+
+  void offer(std::vector<bridges::Delivery> deliveries) override {
+    if (deliveries.empty()) return;
+    held_ += deliveries.size();
+    for (const bridges::Delivery& each : deliveries) held_bytes_ += each.event->memory_bytes();
+    mailbox_->offer(std::move(deliveries));
+  }
+
+  void stop(std::chrono::milliseconds deadline, std::function<void()> stopped) override {
+    stopped_ = std::move(stopped);
+    mailbox_->ask_stop(SteadyClock::now() + deadline);
+    stop_timer_.expires_after(ended_ || !thread_.running() ? std::chrono::milliseconds(0) : deadline);
+    stop_timer_.async_wait([this](const boost::system::error_code& error) {
+      if (!error) finish();
+    });
+  }
+
+ private:
+  void pass_on(Report report);
+  void finish() {
+    if (stopped_) std::exchange(stopped_, nullptr)();
+  }
+
+  boost::asio::io_context& io_;
+  PublisherSetting setting_;
+  metrics::Value& nacked_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // a post may come after the sink
+  std::shared_ptr<Mailbox> mailbox_;
+  PublisherThread thread_;
+  boost::asio::steady_timer stop_timer_;
+  Handlers handlers_;
+  std::function<void()> stopped_;
+  std::size_t held_ = 0, held_bytes_ = 0;  // offered and not yet done
+  mutable bool was_full_ = false;
+  bool ended_ = false, said_nacked_ = false;
+};
+
+void RabbitSink::pass_on(Report report) {
+  const std::weak_ptr<bool> alive = alive_;  // a handler may destroy the sink
+  held_ -= report.done;
+  held_bytes_ -= report.done_bytes;
+  if (report.nacked != 0) {
+    nacked_.add(static_cast<std::int64_t>(report.nacked));
+    if (!std::exchange(said_nacked_, true)) log::warning("the broker refuses messages; they are sent again", {{"sink", setting_.sink.name}});
+  }
+  if (report.done != 0) said_nacked_ = false;
+  for (const auto& [state, reason] : report.states) {
+    handlers_.state(state, reason);
+    if (alive.expired()) return;
+  }
+  for (const Unroutable& each : report.unroutable) handlers_.unroutable(each.route, each.routing_key, each.why);
+  if (report.confirmed != 0) handlers_.confirmed(report.confirmed);
+  if (alive.expired()) return;
+  // Said only once there is room for a good batch: a call for each freed place would cost more than publishing into it.
+  if (was_full_ && held_ <= kHeld - kHeld / 8 && held_bytes_ < kHeldBytes) {
+    was_full_ = false;
+    handlers_.room();
+    if (alive.expired()) return;
+  }
+  if (!report.ended) return;
+  ended_ = true;
+  stop_timer_.cancel();
+  finish();
+}
+
+}  // namespace
+}  // namespace bridge55::rabbitmq
+
+namespace bridge55::bridges {
+
+std::unique_ptr<Sink> make_rabbitmq(boost::asio::io_context& io, const config::Sink& settings, metrics::Registry& metrics) {
+  rabbitmq::PublisherSetting setting{settings, {}};
+  for (const config::Secret& url : settings.urls) {
+    auto parsed = rabbitmq::parse_amqp_url(url.reveal());
+    if (const auto* wrong = std::get_if<std::string>(&parsed)) throw std::invalid_argument("sink " + settings.name + ": url: " + *wrong);
+    setting.urls.push_back(std::move(std::get<rabbitmq::AmqpUrl>(parsed)));
+    log::hide(setting.urls.back().password.reveal());
+  }
+  if (setting.urls.empty()) throw std::invalid_argument("sink " + settings.name + ": no url");
+  auto& nacked = metrics.counter("bridge55_sink_nacked_total", "Messages that the broker refused; they are sent again.",
+                                 {{"sink", settings.name}});
+  return std::make_unique<rabbitmq::RabbitSink>(io, std::move(setting), nacked);
+}
+
+}  // namespace bridge55::bridges

@@ -1,0 +1,319 @@
+#include "daemon/app.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <stdexcept>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "config/loader.hpp"
+#include "daemon/base/log.hpp"
+#include "daemon/base/metrics.hpp"
+#include "daemon/base/sd_notify.hpp"
+#include "daemon/events/hub.hpp"
+#include "daemon/events/journal.hpp"
+#include "daemon/events/json.hpp"
+#include "daemon/local/server.hpp"
+#include "daemon/sinks.hpp"
+#include "daemon/status.hpp"
+#include "daemon/upstreams.hpp"
+
+namespace bridge55 {
+namespace {
+
+using namespace std::chrono_literals;
+namespace asio = boost::asio;
+
+constexpr auto kDrain = 10s;  // contract, section 8: SIGTERM
+
+log::Level level_of(const std::string& name) {
+  for (const auto& [text, level] : {std::pair{"trace", log::Level::trace},
+                                    {"debug", log::Level::debug},
+                                    {"warning", log::Level::warning},
+                                    {"error", log::Level::error}}) {
+    if (name == text) return level;
+  }
+  return log::Level::info;
+}
+
+void start_log(const config::Config& config) {
+  for (const std::string& secret : config::secrets(config)) log::hide(secret);
+  log::start(level_of(config.log.level), config.log.format == config::LogFormat::json ? log::Format::json : log::Format::text);
+}
+
+local::Settings door_settings(const config::Config& config) {
+  local::Settings settings;
+  settings.listen = config.listen;
+  settings.http = config.http;
+  settings.clients = config.clients;
+  settings.consumers_expire = config.consumers_expire;
+  for (const systemd::ListenFd& socket : systemd::take_listen_fds()) settings.inherited.push_back(socket.fd);
+  return settings;
+}
+
+class Daemon {
+ public:
+  explicit Daemon(Launch launch) : launch_(std::move(launch)), config_(launch_.config) {}
+
+  int run();
+
+ private:
+  void open();
+  void handle_journal();
+  local::Providers providers();
+  void tick();
+  void watch();
+  void wait_for_signal();
+  local::Outcome reload(const std::string& who);
+  void drain(const char* why);
+  void finish();
+  Snapshot snapshot() const;
+
+  Launch launch_;
+  config::Config config_;
+  asio::io_context io_{1};  // one thread: no locks inside
+  asio::signal_set signals_{io_, SIGTERM, SIGINT, SIGHUP};
+  asio::steady_timer second_{io_}, deadline_{io_}, watchdog_timer_{io_};
+  systemd::Notifier notifier_ = systemd::Notifier::from_environment();
+  const SteadyTime started_ = SteadyClock::now();
+  metrics::Registry metrics_;
+  events::Recovered recovered_;
+  std::unique_ptr<events::Journal> journal_;
+  std::unique_ptr<events::Hub> hub_;
+  std::unique_ptr<local::Server> server_;
+  std::unique_ptr<Sinks> sinks_;
+  std::unique_ptr<Upstreams> upstreams_;
+  std::string last_status_;
+  bool draining_ = false;
+  int exit_code_ = 0;
+};
+
+int Daemon::run() {
+  open();
+  notifier_.ready();
+  log::info("ready", {{"version", BRIDGE55_VERSION}, {"config", launch_.config_path}, {"journal", config_.journal.path}});
+  for (const std::string& address : server_->addresses()) log::info("listening", {{"address", address}});
+  wait_for_signal();
+  watch();
+  tick();
+  io_.run();
+  if (exit_code_ == 0) journal_->close();  // what is waiting is committed and the stop marked as clean
+  return exit_code_;
+}
+
+// In the order that data flows, so that every part finds what it hands to.
+void Daemon::open() {
+  metrics_.gauge("bridge55_build_info", "Always 1; the version is in the label.", {{"version", BRIDGE55_VERSION}}).set(1);
+  metrics_.gauge("bridge55_config_last_reload_successful", "1 when the last load of the config was taken.").set(1);
+
+  // 1. The journal: what the last run left behind.
+  journal_ = events::Journal::open(config_.journal, io_, metrics_, recovered_);
+  for (const std::string& repair : recovered_.repairs) log::error("the journal was repaired", {{"what", repair}});
+
+  // 2. The hub: numbers what arrives, above every id of the past.
+  hub_ = std::make_unique<events::Hub>(*journal_, metrics_, recovered_);
+  hub_->on_resume([this] { upstreams_->resume(); });
+  handle_journal();
+
+  // 3. The local door, and behind it the sinks, each where it stood.
+  server_ = std::make_unique<local::Server>(io_, door_settings(config_), *hub_, metrics_, providers());
+  server_->restore(recovered_.consumers);
+  sinks_ = std::make_unique<Sinks>(io_, *hub_, metrics_, *server_);
+  server_->start();
+  sinks_->start(config_.sinks, config_.routes, recovered_.cursors);
+  for (const std::string& repair : recovered_.repairs) {
+    hub_->say("gap", "UNRECOVERED", R"({"reason":"journal","what":)" + json::quoted(repair) + '}');
+  }
+
+  // 4. The upstream sessions, last: from here on events arrive.
+  upstreams_ = std::make_unique<Upstreams>(io_, *hub_, metrics_);
+  upstreams_->apply(config_.upstreams, !recovered_.clean_stop && !recovered_.fresh);
+}
+
+void Daemon::handle_journal() {
+  events::Journal::Handlers handlers;
+  handlers.durable = [this](events::EventId id) {
+    hub_->on_durable(id);
+    if (upstreams_) upstreams_->durable(id);
+  };
+  handlers.writable = [this](bool writable, const std::string& why) {
+    if (writable) {
+      log::info("the journal can be written again");
+    } else {
+      log::error("the journal cannot be written; events go on to live consumers, upstream is not acknowledged", {{"reason", why}});
+    }
+    hub_->on_writable(writable);
+  };
+  handlers.fatal = [this](const std::string& why) {
+    log::error("the journal failed; nothing more could be kept, so the daemon ends", {{"reason", why}});
+    exit_code_ = 69;
+    io_.stop();
+  };
+  handlers.forced = [this](events::EventId through, const std::string& why) {
+    log::error("retention deleted events that a consumer had not had yet", {{"through", through}, {"reason", why}});
+    hub_->set_gone_through(through);
+  };
+  handlers.skipped = [this](events::EventId first, events::EventId last, std::uint64_t count) {
+    log::error("events went to live consumers only, the disk was full", {{"first", first}, {"last", last}, {"count", count}});
+    hub_->say("gap", "UNRECOVERED",
+              R"({"reason":"disk full","first":")" + std::to_string(first) + R"(","last":")" + std::to_string(last) + R"(","count":)" +
+                  std::to_string(count) + '}');
+  };
+  journal_->start(std::move(handlers));
+}
+
+local::Providers Daemon::providers() {
+  local::Providers providers;
+  providers.metrics = [this] { return metrics_.render(); };
+  providers.status = [this](const local::App& app) { return status_json(snapshot(), app.may(config::Scope::admin)); };
+  providers.ready = [this](const std::vector<std::string>& require) { return readiness(snapshot(), require); };
+  providers.reload = [this](const local::App& app) { return reload(app.name.empty() ? "a local app" : app.name); };
+  providers.cursors_moved = [] {};  // looked at once a second
+  providers.consumer_expired = [this](const events::ConsumerRecord& consumer) {
+    log::warning("a durable consumer was dropped, nobody used it", {{"consumer", consumer.name}, {"owner", consumer.owner}});
+    hub_->say("control", "CONSUMER_EXPIRED",
+              R"({"consumer":)" + json::quoted(consumer.name) + R"(,"cursor":")" + std::to_string(consumer.cursor) + "\"}");
+  };
+  return providers;
+}
+
+Snapshot Daemon::snapshot() const {
+  Snapshot now;
+  now.version = BRIDGE55_VERSION;
+  now.config_hash = launch_.config_hash;
+  now.uptime = std::chrono::duration_cast<std::chrono::seconds>(SteadyClock::now() - started_);
+  if (upstreams_) now.sessions = upstreams_->status();
+  if (upstreams_) now.gaps = upstreams_->open_gaps();
+  if (sinks_) now.sinks = sinks_->status();
+  if (server_) now.consumers = server_->consumers();
+  now.journal = journal_->stats();
+  now.draining = draining_;
+  return now;
+}
+
+// Housekeeping, once a second.
+void Daemon::tick() {
+  hub_->tick(wall_now());
+  const auto sink = sinks_->lowest_cursor(), consumer = server_->lowest_cursor();
+  journal_->hold_from(std::min(sink.value_or(UINT64_MAX), consumer.value_or(UINT64_MAX)));
+  if (notifier_.active()) {
+    if (std::string line = status_line(snapshot()); line != last_status_) {
+      notifier_.status(line);
+      last_status_ = std::move(line);
+    }
+  }
+  second_.expires_after(1s);
+  second_.async_wait([this](boost::system::error_code error) {
+    if (!error) tick();
+  });
+}
+
+void Daemon::watch() {
+  const auto interval = systemd::watchdog_interval();
+  if (!interval) return;
+  notifier_.watchdog();
+  watchdog_timer_.expires_after(*interval);
+  watchdog_timer_.async_wait([this](boost::system::error_code error) {
+    if (!error) watch();
+  });
+}
+
+void Daemon::wait_for_signal() {
+  signals_.async_wait([this](boost::system::error_code error, int signal) {
+    if (error) return;
+    if (signal == SIGHUP) {
+      reload("SIGHUP");
+      wait_for_signal();
+    } else if (!draining_) {
+      drain(signal == SIGTERM ? "SIGTERM" : "SIGINT");
+      wait_for_signal();
+    } else {
+      log::warning("stopping at once, on a second signal");
+      finish();
+    }
+  });
+}
+
+// A bad file changes nothing. Only what differs is touched, part by part.
+local::Outcome Daemon::reload(const std::string& who) {
+  if (draining_) return {false, "the daemon is stopping"};
+  notifier_.reloading();
+  auto loaded = config::load_file(launch_.config_path, config::Environment::of_process());
+  std::string trouble;
+  for (const config::Error& error : loaded.errors) trouble += (trouble.empty() ? "" : "\n") + error.text();
+  if (trouble.empty() && loaded.config.journal.path != config_.journal.path) {
+    trouble = "journal.path cannot change while running; restart the daemon to move the journal";
+  }
+  if (trouble.empty()) {
+    try {
+      server_->apply(door_settings(loaded.config));
+    } catch (const local::ListenError& error) {
+      trouble = error.what();
+    }
+  }
+  auto& gauge = metrics_.gauge("bridge55_config_last_reload_successful", "1 when the last load of the config was taken.");
+  gauge.set(trouble.empty() ? 1 : 0);
+  const std::string by = R"({"by":)" + json::quoted(who);
+  if (!trouble.empty()) {
+    log::error("the changed config was refused, the old one stays in force", {{"by", who}, {"errors", trouble}});
+    hub_->say("control", "REJECTED", by + R"(,"errors":)" + json::quoted(trouble) + '}');
+    notifier_.ready();
+    return {false, trouble};
+  }
+  start_log(loaded.config);
+  config_ = std::move(loaded.config);
+  launch_.config_hash = loaded.canonical_hash;
+  journal_->set_retention(config_.journal);
+  sinks_->apply(config_.sinks, config_.routes);
+  upstreams_->apply(config_.upstreams);
+  log::info("the changed config is in force", {{"by", who}, {"config_hash", launch_.config_hash}});
+  hub_->say("control", "RELOADED", by + R"(,"config_hash":")" + launch_.config_hash + "\"}");
+  notifier_.ready();
+  return {};
+}
+
+// Contract, section 8: stop accepting, finish what is in flight, flush the sinks, close the sessions, exit 0. The sessions go first, so
+// that what they brought can still reach the sinks and the streams.
+void Daemon::drain(const char* why) {
+  draining_ = true;
+  log::info("stopping", {{"on", why}});
+  notifier_.stopping();
+  deadline_.expires_after(kDrain + 1s);
+  deadline_.async_wait([this](boost::system::error_code error) {
+    if (error) return;
+    log::warning("stopping without waiting any longer; what is not delivered is in the journal");
+    finish();
+  });
+  upstreams_->stop([this] {
+    journal_->barrier([this] {
+      server_->drain(kDrain, [this] { sinks_->stop(kDrain, [this] { finish(); }); });
+    });
+  });
+}
+
+void Daemon::finish() { io_.stop(); }
+
+}  // namespace
+
+int run_daemon(Launch launch) {
+  start_log(launch.config);
+  int code = 70;
+  try {
+    Daemon daemon(std::move(launch));
+    code = daemon.run();
+  } catch (const events::JournalError& error) {
+    log::error("cannot start", {{"reason", error.what()}});
+    code = error.exit_code;
+  } catch (const local::ListenError& error) {
+    log::error("cannot start", {{"reason", error.what()}});
+    code = error.exit_code;
+  } catch (const std::exception& error) {
+    log::error("the daemon failed on a bug of its own", {{"what", error.what()}});
+  }
+  log::flush();
+  return code;
+}
+
+}  // namespace bridge55

@@ -1,0 +1,20 @@
+// `bridge55 check --connect`: whether each upstream and broker of a config can be reached: name, port, TLS. Nothing is logged in to, so
+// that a check never takes one of the vendor's five connections.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config/config.hpp"
+
+namespace bridge55::cli {
+
+struct Reached {
+  std::string name;     // `abp wss://v2.55-tech.com/ws`, without any password
+  bool ok = false;
+  std::string trouble;  // why not, in words
+};
+
+std::vector<Reached> try_connections(const config::Config& config);
+
+}  // namespace bridge55::cli

@@ -1,0 +1,77 @@
+#include "daemon/events/journal_inbox.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace bridge55::events {
+
+void Inbox::append(EventPtr event, Fingerprint fingerprint) {
+  const std::size_t size = event->memory_bytes();
+  {
+    const std::lock_guard lock(mutex_);
+    if (refusing_) return;
+    if (full_ && (skipped_.count > 0 || bytes() + size > limit_)) {
+      if (skipped_.count++ == 0) skipped_.first = event->id();
+      skipped_.last = event->id();
+      return;
+    }
+    items_.push_back({std::move(event), fingerprint});
+    bytes_.fetch_add(size, std::memory_order_relaxed);
+  }
+  wake_.notify_one();
+}
+
+void Inbox::order(const std::function<void(Orders&)>& change) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (refusing_) return;
+    change(orders_);
+  }
+  wake_.notify_one();
+}
+
+void Inbox::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+}
+
+bool Inbox::take(std::vector<InboxItem>& items, Orders& orders, std::chrono::milliseconds wait) {
+  std::unique_lock lock(mutex_);
+  wake_.wait_for(lock, wait, [this] { return stopping_ || !items_.empty() || orders_.any(); });
+  items.swap(items_);
+  orders = std::exchange(orders_, {});
+  return stopping_;
+}
+
+void Inbox::disk_full() {
+  const std::lock_guard lock(mutex_);
+  full_ = true;
+}
+
+Skipped Inbox::disk_usable() {
+  const std::lock_guard lock(mutex_);
+  full_ = false;
+  return std::exchange(skipped_, {});
+}
+
+bool Inbox::wait_stopped(std::chrono::milliseconds wait) {
+  std::unique_lock lock(mutex_);
+  return wake_.wait_for(lock, wait, [this] { return stopping_; });
+}
+
+EventId Inbox::wanted_ceiling() {
+  const std::lock_guard lock(mutex_);
+  return orders_.wanted_ceiling;
+}
+
+void Inbox::refuse() {
+  const std::lock_guard lock(mutex_);
+  refusing_ = true;
+  items_.clear();
+  orders_ = {};
+}
+
+}  // namespace bridge55::events

@@ -1,0 +1,70 @@
+// What waits for the journal's next commit: the one place where the I/O thread and the writer meet, under one short lock.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/events/journal.hpp"
+
+namespace bridge55::events {
+
+struct InboxItem {
+  EventPtr event;
+  Fingerprint fingerprint = 0;
+};
+
+// What a commit carries besides events; of equal names the latest wins, nothing stands for "dropped".
+struct Orders {
+  std::map<std::string, std::optional<EventId>> cursors;
+  std::map<std::string, std::optional<ConsumerRecord>> consumers;
+  std::vector<std::function<void()>> barriers;
+  EventId wanted_ceiling = 0;
+
+  bool any() const { return !cursors.empty() || !consumers.empty() || !barriers.empty() || wanted_ceiling != 0; }
+};
+
+// Events that were not taken while the disk was full.
+struct Skipped {
+  EventId first = 0, last = 0;
+  std::uint64_t count = 0;
+};
+
+class Inbox {
+ public:
+  explicit Inbox(std::size_t limit) : limit_(limit) {}
+
+  // I/O thread.
+  void append(EventPtr event, Fingerprint fingerprint);
+  void order(const std::function<void(Orders&)>& change);
+  std::size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
+  void stop();
+
+  // Writer. Swaps what is there into the (empty) arguments; waits for it up to `wait`. True once the journal is closing.
+  bool take(std::vector<InboxItem>& items, Orders& orders, std::chrono::milliseconds wait);
+  void release(std::size_t bytes) { bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
+  // While the disk is full, what exceeds the limit is skipped: from the first that did not fit, so that the hole is one range.
+  void disk_full();
+  Skipped disk_usable();
+  bool wait_stopped(std::chrono::milliseconds wait);  // true: the journal is closing
+  EventId wanted_ceiling();                           // 0: none; stays wanted
+  void refuse();                                      // the journal has failed: what comes is not kept
+
+ private:
+  const std::size_t limit_;
+  std::atomic<std::size_t> bytes_{0};
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::vector<InboxItem> items_;
+  Orders orders_;
+  Skipped skipped_;
+  bool full_ = false, stopping_ = false, refusing_ = false;
+};
+
+}  // namespace bridge55::events

@@ -1,0 +1,34 @@
+// Opening the journal: lock, recovery, repair. Everything that a start does before the first event.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "daemon/events/journal.hpp"
+#include "daemon/events/journal_files.hpp"
+#include "daemon/events/journal_store.hpp"
+
+namespace bridge55::events {
+
+struct OpenedJournal {
+  std::string path;
+  std::unique_ptr<JournalLock> lock;
+  std::unique_ptr<Store> store;
+  Progress progress;
+};
+
+// Throws JournalError. When it returns, a ceiling above `recovered.ceiling` is durable and so is everything that was recovered.
+OpenedJournal open_journal(const config::Journal& settings, Recovered& recovered);
+
+// Copies what can be read of a damaged journal into an empty one; in words what could not.
+std::vector<std::string> salvage(const std::string& damaged, Store& into);
+
+// The next id after `after` that can be reached, over damaged pages; 0: none.
+EventId next_reachable(sqlite::Connection& connection, EventId after);
+
+// Looks for damage in a write-ahead log that SQLite would take for its end (https://sqlite.org/fileformat2.html#walformat). Empty, or
+// in words what follows the damage and is lost; then the log has been copied to `keep_as`.
+std::string check_log(const std::string& log, const std::string& keep_as);
+
+}  // namespace bridge55::events

@@ -1,0 +1,19 @@
+// The journal's tables and their versions. A newer table (trades, state, limiter) is one more step of the list.
+#pragma once
+
+#include <cstdint>
+
+#include "daemon/events/journal_sqlite.hpp"
+
+namespace bridge55::events {
+
+inline constexpr std::int64_t kSchemaVersion = 1;
+
+// The pragmas of a connection that writes; docs/journal.md gives the reason of each.
+void set_up(sqlite::Connection& connection);
+// 0: an empty file; -1: a database of something else.
+std::int64_t schema_version(sqlite::Connection& connection);
+// Brings the tables up to kSchemaVersion, a transaction a step.
+void migrate(sqlite::Connection& connection);
+
+}  // namespace bridge55::events

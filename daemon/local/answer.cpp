@@ -1,0 +1,130 @@
+#include "daemon/local/answer.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <random>
+
+#include "daemon/events/json.hpp"
+
+namespace bridge55::local {
+namespace {
+
+struct Phrase {
+  unsigned status;
+  std::string_view reason;
+  std::string_view proxy_error;  // RFC 9209, 2.3
+};
+constexpr std::array<Phrase, 21> kPhrases = {{{101, "Switching Protocols", ""},
+                                              {200, "OK", ""},
+                                              {204, "No Content", ""},
+                                              {400, "Bad Request", "http_request_error"},
+                                              {401, "Unauthorized", "http_request_denied"},
+                                              {403, "Forbidden", "http_request_denied"},
+                                              {404, "Not Found", "http_request_error"},
+                                              {405, "Method Not Allowed", "http_request_error"},
+                                              {408, "Request Timeout", "http_request_error"},
+                                              {409, "Conflict", "http_request_error"},
+                                              {410, "Gone", "http_request_error"},
+                                              {413, "Content Too Large", "http_request_error"},
+                                              {417, "Expectation Failed", "http_request_error"},
+                                              {421, "Misdirected Request", "http_request_denied"},
+                                              {422, "Unprocessable Content", "http_request_error"},
+                                              {426, "Upgrade Required", "http_request_error"},
+                                              {429, "Too Many Requests", "http_request_denied"},
+                                              {500, "Internal Server Error", "proxy_internal_error"},
+                                              {502, "Bad Gateway", "http_protocol_error"},
+                                              {503, "Service Unavailable", "connection_limit_reached"},
+                                              {504, "Gateway Timeout", "http_response_timeout"}}};
+
+const Phrase& phrase_of(unsigned status) {
+  static constexpr Phrase kUnknown{0, "Status", "proxy_internal_error"};
+  const auto it = std::find_if(kPhrases.begin(), kPhrases.end(), [&](const Phrase& p) { return p.status == status; });
+  return it == kPhrases.end() ? kUnknown : *it;
+}
+
+void add(std::string& out, std::string_view name, std::string_view value) {
+  out.append(name).append(": ").append(value).append("\r\n");
+}
+
+std::string common_head(const Answer& answer, const Wrapping& wrapping) {
+  std::string out = "HTTP/1.1 " + std::to_string(answer.status) + ' ' + std::string(phrase_of(answer.status).reason) + "\r\n";
+  for (const auto& [name, value] : answer.headers) add(out, name, value);
+  if (answer.status != 101 && !answer.content_type.empty()) add(out, "Content-Type", answer.content_type);
+  if (!wrapping.request_id.empty()) add(out, "X-Request-Id", wrapping.request_id);
+  if (answer.status != 101) {
+    add(out, "X-Content-Type-Options", "nosniff");
+    add(out, "Cache-Control", "no-store");
+  }
+  if (!wrapping.cors_origin.empty()) {
+    add(out, "Access-Control-Allow-Origin", wrapping.cors_origin);
+    add(out, "Access-Control-Expose-Headers", "X-Request-Id, Proxy-Status, Retry-After");
+    add(out, "Vary", "Origin");
+  }
+  return out;
+}
+
+}  // namespace
+
+Answer answer_of(const Refusal& refusal) {
+  Answer answer;
+  answer.status = refusal.status;
+  answer.headers = refusal.headers;
+  answer.headers.emplace_back("Proxy-Status", "bridge55; error=" + std::string(phrase_of(refusal.status).proxy_error));
+  answer.headers.emplace_back("X-Bridge-Sent", "no");
+  answer.body = R"({"detail":{"message":)";
+  json::append_quoted(answer.body, refusal.message);
+  answer.body += R"(,"code":)";
+  json::append_quoted(answer.body, refusal.code);
+  for (const auto& [name, value] : refusal.detail) {
+    answer.body += ',';
+    json::append_quoted(answer.body, name);
+    answer.body += ':';
+    json::append_quoted(answer.body, value);
+  }
+  answer.body += "}}\n";
+  return answer;
+}
+
+std::string render(const Answer& answer, const Wrapping& wrapping) {
+  std::string out = common_head(answer, wrapping);
+  const bool bodiless = answer.status == 204;
+  if (!bodiless) add(out, "Content-Length", std::to_string(answer.body.size()));
+  add(out, "Connection", wrapping.keep_alive ? "keep-alive" : "close");
+  out += "\r\n";
+  if (!bodiless && !wrapping.head_only) out += answer.body;
+  return out;
+}
+
+std::string render_stream_head(const Answer& answer, const Wrapping& wrapping) {
+  std::string out = common_head(answer, wrapping);
+  if (answer.status != 101) add(out, "Connection", "close");
+  return out += "\r\n";
+}
+
+std::string request_id(std::string_view from_app) {
+  const bool harmless = !from_app.empty() && from_app.size() <= 128 && std::all_of(from_app.begin(), from_app.end(), [](char c) {
+    const bool alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    return alnum || std::string_view("-_.:/+=@~").find(c) != std::string_view::npos;
+  });
+  if (harmless) return std::string(from_app);
+  static std::mt19937_64 random{std::random_device{}()};
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string id(16, '0');
+  std::uint64_t bits = random();
+  for (char& c : id) {
+    c = kHex[bits & 15];
+    bits >>= 4;
+  }
+  return id;
+}
+
+Answer preflight_answer() {
+  Answer answer{204, {}, {}, {}};
+  answer.headers = {{"Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE"},
+                    {"Access-Control-Allow-Headers", "Authorization, X-API-Key, Content-Type, Last-Event-ID, X-Request-Id"},
+                    {"Access-Control-Max-Age", "600"}};
+  return answer;
+}
+
+}  // namespace bridge55::local

@@ -1,0 +1,17 @@
+// What each endpoint answers: the handler behind every connection.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "daemon/local/connection.hpp"
+#include "daemon/local/server.hpp"
+
+namespace bridge55::local {
+
+net::awaitable<void> serve(Context& context, Exchange& exchange);
+
+// Pure: /readyz as JSON. `verbose` lists every check.
+Answer readiness_answer(const std::vector<Check>& checks, bool verbose);
+
+}  // namespace bridge55::local

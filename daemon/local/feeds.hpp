@@ -1,0 +1,95 @@
+// All streams that are connected, what they share, and the one timer that keeps idle ones alive. I/O thread only.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/base/clock.hpp"
+#include "daemon/events/event.hpp"
+#include "daemon/events/routes.hpp"
+
+namespace boost::asio {
+class io_context;
+}
+namespace bridge55::metrics {
+class Registry;
+class Value;
+class Histogram;
+}
+
+namespace bridge55::local {
+
+class Feed;
+
+enum class FeedKind { sse, websocket, lines };
+
+// What one write is gathered into, and which event each piece belongs to. One for all feeds: a feed uses it only between gathering and
+// writing.
+struct Batch {
+  static constexpr std::size_t kMaxPieces = 1024;       // IOV_MAX
+  static constexpr std::size_t kPiecesAnEvent = 3;      // name, id and envelope of a named SSE record
+  static constexpr std::size_t kMaxBytes = 1u << 20;
+  static constexpr std::uint32_t kNoEvent = UINT32_MAX;  // what is not an event: the rest of an earlier one, pings, errors
+
+  std::array<iovec, kMaxPieces> pieces;
+  std::array<std::uint32_t, kMaxPieces> event_of;
+  std::size_t count = 0, bytes = 0;
+  std::span<const events::EventPtr> events;
+  std::size_t seen = 0;           // events that were looked at: taken, or not wanted
+  std::deque<std::string> built;  // pieces that no event holds ready
+  std::vector<events::Target> targets;
+  std::array<char, 64u << 10> input;
+
+  void clear() {
+    count = bytes = seen = 0;
+    events = {};
+    if (!built.empty()) built.clear();
+  }
+  bool full() const { return count > kMaxPieces - kPiecesAnEvent || bytes >= kMaxBytes; }
+  void add(std::string_view piece, std::uint32_t event) {
+    pieces[count] = {const_cast<char*>(piece.data()), piece.size()};
+    event_of[count++] = event;
+    bytes += piece.size();
+  }
+};
+
+class Feeds {
+ public:
+  Feeds(boost::asio::io_context& io, metrics::Registry& metrics);
+  ~Feeds();
+  Feeds(const Feeds&) = delete;
+  Feeds& operator=(const Feeds&) = delete;
+
+  void add(Feed& feed);
+  void remove(Feed& feed);
+  const std::vector<Feed*>& all() const { return feeds_; }
+  std::size_t size() const { return feeds_.size(); }
+
+  Batch& batch() { return *batch_; }
+  metrics::Histogram& latency(FeedKind kind) { return *latency_[static_cast<std::size_t>(kind)]; }
+
+ private:
+  void sweep();
+
+  struct Timer;
+  std::unique_ptr<Timer> timer_;
+  std::unique_ptr<Batch> batch_;
+  std::vector<Feed*> feeds_;
+  std::array<metrics::Histogram*, 3> latency_{};
+  std::array<metrics::Value*, 3> gauges_{};
+};
+
+// The `endpoint` label and the name in /status.
+std::string_view endpoint_name(FeedKind kind);
+
+}  // namespace bridge55::local

@@ -1,0 +1,33 @@
+// Which endpoint serves a path, with which scope: one table (contract, sections 5, 9 and 10). Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "config/config.hpp"
+#include "daemon/local/refusal.hpp"
+
+namespace bridge55::local {
+
+enum class Endpoint { front_page, events, events_page, ack, consumer, alive, ready, metrics, status, reload };
+
+struct Route {
+  std::string_view method;  // GET serves HEAD too
+  std::string_view path;    // a final `*` takes one segment
+  Endpoint endpoint;
+  std::optional<config::Scope> scope;  // none: anybody who comes through the guard
+};
+const std::vector<Route>& routes();
+
+struct Routed {
+  Endpoint endpoint;
+  std::optional<config::Scope> scope;
+  std::string segment;  // what `*` stood for
+};
+// 404 with NOT_FOUND, or 405 with Allow.
+std::variant<Routed, Refusal> route(std::string_view method, std::string_view path);
+
+}  // namespace bridge55::local

@@ -1,0 +1,208 @@
+#include "daemon/net/stream.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/net/stream_impl.hpp"
+
+namespace bridge55::net {
+namespace {
+
+constexpr std::size_t kMaxPieces = 1024;  // IOV_MAX
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wnon-virtual-dtor"  // Boost's category is never destroyed through its base
+struct Category final : boost::system::error_category {
+  const char* name() const noexcept override { return "bridge55.net"; }
+  std::string message(int value) const override {
+    switch (static_cast<Error>(value)) {
+      case Error::truncated:
+        return "TLS stream cut without close_notify";
+      case Error::handshake:
+        return "TLS failed";
+      case Error::verify:
+        return "certificate refused";
+      case Error::proxy:
+        return "proxy refused the tunnel";
+    }
+    return "unknown";
+  }
+};
+#pragma GCC diagnostic pop
+
+error_code last_error() { return {errno, boost::system::system_category()}; }
+
+Transfer failed(error_code error) { return {0, error, false}; }
+
+}  // namespace
+
+error_code make_error_code(Error e) {
+  static const Category category;
+  return {static_cast<int>(e), category};
+}
+
+Stream::Stream(asio::io_context& io) : impl_(std::make_unique<Impl>(io)) {}
+
+Stream::Stream(asio::io_context& io, int descriptor) : Stream(io) {
+  const int flags = ::fcntl(descriptor, F_GETFL);
+  if ((flags & O_NONBLOCK) == 0) ::fcntl(descriptor, F_SETFL, flags | O_NONBLOCK);
+  impl_->adopt(descriptor);
+}
+
+Stream::Stream(Stream&&) noexcept = default;
+Stream& Stream::operator=(Stream&&) noexcept = default;
+
+Stream::~Stream() {
+  if (impl_) close();
+}
+
+void Stream::Impl::adopt(int descriptor) {
+  error_code ignored;
+  if (socket.is_open()) socket.close(ignored);
+  ssl.reset();
+  established = may_hold_more = false;
+  ended = {};
+  socket.assign(descriptor, ignored);
+  if (ignored) ::close(descriptor);
+}
+
+Transfer Stream::try_read(std::span<char> into) {
+  Impl& s = *impl_;
+  if (!s.socket.is_open()) return failed(asio::error::not_connected);
+  if (s.ended) return failed(s.ended);
+  if (s.ssl) return s.tls_read(into);
+  for (;;) {
+    const ssize_t got = ::recv(s.socket.native_handle(), into.data(), into.size(), 0);
+    if (got > 0) return {static_cast<std::size_t>(got), {}, false};
+    if (got == 0) {
+      s.ended = asio::error::eof;
+    } else if (errno == EINTR) {
+      continue;
+    } else if (errno == EAGAIN) {
+      return failed(asio::error::would_block);
+    } else {
+      s.ended = last_error();
+    }
+    return failed(s.ended);
+  }
+}
+
+Transfer Stream::try_write(std::span<const iovec> from) {
+  Impl& s = *impl_;
+  if (!s.socket.is_open()) return failed(asio::error::not_connected);
+  if (s.ssl) return s.tls_write(from);
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(from.data());
+  message.msg_iovlen = std::min(from.size(), kMaxPieces);
+  for (;;) {
+    const ssize_t sent = ::sendmsg(s.socket.native_handle(), &message, MSG_NOSIGNAL);
+    if (sent >= 0) return {static_cast<std::size_t>(sent), {}, false};
+    if (errno == EINTR) continue;
+    if (errno == EAGAIN || errno == ENOBUFS) return {0, asio::error::would_block, true};
+    return failed(last_error());
+  }
+}
+
+awaitable<error_code> Stream::Impl::wait(bool for_write, std::optional<SteadyTime> deadline) {
+  if (!socket.is_open()) co_return asio::error::not_connected;
+  const std::shared_ptr<Wait> side = for_write ? writing : reading;  // outlives a stream that is destroyed meanwhile
+  const std::uint64_t turn = ++side->turn;
+  side->timed_out = false;
+  if (deadline) {
+    side->timer.expires_at(*deadline);
+    side->timer.async_wait([side, turn](error_code error) {
+      if (error || side->turn != turn) return;
+      side->timed_out = true;
+      side->cancel.emit(asio::cancellation_type::all);
+    });
+  }
+  const auto kind = for_write ? asio::posix::stream_descriptor::wait_write : asio::posix::stream_descriptor::wait_read;
+  auto token = asio::bind_cancellation_slot(side->cancel.slot(), asio::as_tuple(asio::use_awaitable));
+  const auto [error] = co_await socket.async_wait(kind, std::move(token));
+  ++side->turn;
+  if (deadline) side->timer.cancel();
+  if (error && side->timed_out) co_return asio::error::timed_out;
+  co_return error;
+}
+
+awaitable<error_code> Stream::wait_readable(std::optional<SteadyTime> deadline) {
+  if (impl_->ended || impl_->may_hold_more) co_return error_code{};
+  co_return co_await impl_->wait(false, deadline);
+}
+
+awaitable<error_code> Stream::wait_writable(std::optional<SteadyTime> deadline) {
+  co_return co_await impl_->wait(true, deadline);
+}
+
+awaitable<Transfer> Stream::read_some(std::span<char> into, std::optional<SteadyTime> deadline) {
+  for (;;) {
+    const Transfer transfer = try_read(into);
+    if (transfer.error != asio::error::would_block) co_return transfer;
+    const error_code error = co_await impl_->wait(transfer.wants_write, deadline);
+    if (error) co_return failed(error);
+  }
+}
+
+awaitable<error_code> Stream::write_all(std::string_view bytes, std::optional<SteadyTime> deadline) {
+  while (!bytes.empty()) {
+    const iovec piece{const_cast<char*>(bytes.data()), bytes.size()};
+    const Transfer transfer = try_write({&piece, 1});
+    if (transfer.error == asio::error::would_block) {
+      const error_code error = co_await impl_->wait(transfer.wants_write, deadline);
+      if (error) co_return error;
+    } else if (transfer.error) {
+      co_return transfer.error;
+    }
+    bytes.remove_prefix(transfer.bytes);
+  }
+  co_return error_code{};
+}
+
+bool Stream::is_open() const { return impl_->socket.is_open(); }
+bool Stream::is_tls() const { return impl_->ssl != nullptr; }
+int Stream::descriptor() const { return impl_->socket.is_open() ? impl_->socket.native_handle() : -1; }
+const std::string& Stream::trouble() const { return impl_->trouble; }
+
+void Stream::cancel() {
+  impl_->give_up_resolving();
+  error_code ignored;
+  if (impl_->socket.is_open()) impl_->socket.cancel(ignored);
+}
+
+void Stream::close() {
+  Impl& s = *impl_;
+  s.give_up_resolving();
+  if (!s.socket.is_open()) return;
+  if (s.ssl && s.established) SSL_shutdown(s.ssl.get());
+  // The kernel answers with RST, which may destroy what the peer has not read yet, where we close with unread bytes: take them first.
+  const int descriptor = s.socket.native_handle();
+  ::shutdown(descriptor, SHUT_WR);
+  char scratch[4096];
+  for (int i = 0; i < 16 && ::recv(descriptor, scratch, sizeof scratch, MSG_DONTWAIT) > 0; ++i) {
+  }
+  s.ssl.reset();
+  s.may_hold_more = false;
+  error_code ignored;
+  s.socket.close(ignored);
+}
+
+void Stream::reset() {
+  Impl& s = *impl_;
+  if (!s.socket.is_open()) return;
+  const linger at_once{1, 0};
+  ::setsockopt(s.socket.native_handle(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  s.ssl.reset();
+  s.may_hold_more = false;
+  error_code ignored;
+  s.socket.close(ignored);
+}
+
+}  // namespace bridge55::net

@@ -1,0 +1,68 @@
+// What stream.cpp, connect.cpp and tls.cpp share; heavy, and included by these alone.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <openssl/ssl.h>
+
+#include "daemon/net/stream.hpp"
+
+namespace bridge55::net {
+
+namespace asio = boost::asio;
+
+struct FreeSsl {
+  void operator()(SSL* ssl) const { SSL_free(ssl); }
+  void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
+};
+
+struct TlsContext::Impl {
+  std::unique_ptr<SSL_CTX, FreeSsl> context;
+  bool verifies = false;
+  std::string server_name;  // overrides the name that the caller has
+};
+
+// One direction's wait. Shared with the timer's handler, which may run after the stream is gone.
+struct Wait {
+  explicit Wait(asio::io_context& io) : timer(io) {}
+  asio::steady_timer timer;
+  asio::cancellation_signal cancel;
+  std::uint64_t turn = 0;  // counts waits, so that a late timer does not end the next one
+  bool timed_out = false;
+};
+
+struct Resolution;
+
+struct Stream::Impl {
+  explicit Impl(asio::io_context& loop)
+      : io(loop), socket(loop), reading(std::make_shared<Wait>(loop)), writing(std::make_shared<Wait>(loop)) {}
+
+  void adopt(int descriptor);  // closes what was open
+  Transfer tls_read(std::span<char> into);
+  Transfer tls_write(std::span<const iovec> from);
+  // What SSL_get_error's answer means; remembers errors, which OpenSSL tells only once.
+  Transfer tls_failure(int result);
+  awaitable<error_code> handshake(SteadyTime deadline);
+  awaitable<error_code> wait(bool for_write, std::optional<SteadyTime> deadline);
+  awaitable<error_code> connect_one(int family, const sockaddr* address, socklen_t size, SteadyTime deadline);
+
+  void give_up_resolving();
+
+  asio::io_context& io;
+  std::weak_ptr<Resolution> resolution;  // under way
+  asio::posix::stream_descriptor socket;
+  std::shared_ptr<Wait> reading, writing;
+  std::shared_ptr<TlsContext> context;
+  std::unique_ptr<SSL, FreeSsl> ssl;
+  bool established = false;    // the handshake is done and nothing has broken it
+  bool may_hold_more = false;  // the last SSL_read filled its span: OpenSSL may have bytes that the socket will not announce
+  error_code ended;            // what ended reading, given again to every later read
+  std::string trouble;
+};
+
+}  // namespace bridge55::net

@@ -1,0 +1,110 @@
+#include "daemon/upstreams.hpp"
+
+#include <algorithm>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+
+#include "bridges/upstream/make_source.hpp"
+#include "daemon/base/log.hpp"
+#include "daemon/base/metrics.hpp"
+#include "daemon/events/json.hpp"
+
+namespace bridge55 {
+
+struct Upstreams::Entry : bridges::SourceHost {
+  Entry(Upstreams& upstreams, config::Upstream wanted) : owner(upstreams), settings(std::move(wanted)) {}
+
+  events::EventId publish(const events::Facts& facts, bool may_repeat) override {
+    const events::EventPtr event = owner.hub_.publish(facts, may_repeat);
+    return event ? event->id() : 0;
+  }
+  void say(std::string_view channel, std::string_view event, std::string_view payload, std::string_view about) override {
+    if (channel == "gap") {
+      if (event == "DETECTED") {
+        owner.gaps_[std::string(about)] = {std::string(about), json::text(json::find(payload, "reason")), wall_now()};
+      } else {
+        owner.gaps_.erase(std::string(about));
+      }
+    }
+    owner.hub_.say(channel, event, payload, about);
+  }
+  void flush() override { owner.hub_.flush(); }
+  bool must_pause() const override { return owner.hub_.must_pause(); }
+
+  Upstreams& owner;
+  config::Upstream settings;
+  std::unique_ptr<bridges::Source> source;
+};
+
+Upstreams::Upstreams(boost::asio::io_context& io, events::Hub& hub, metrics::Registry& metrics) : io_(io), hub_(hub), metrics_(metrics) {}
+Upstreams::~Upstreams() = default;
+
+void Upstreams::apply(const std::vector<config::Upstream>& wanted, bool after_unclean_stop) {
+  std::vector<std::unique_ptr<Entry>> before;
+  before.swap(entries_);
+  for (const config::Upstream& settings : wanted) {
+    if (settings.kind == config::UpstreamKind::scraping) continue;  // no event session of its own
+    const auto same = std::find_if(before.begin(), before.end(), [&](const auto& entry) { return entry && entry->settings == settings; });
+    if (same != before.end()) {
+      entries_.push_back(std::move(*same));
+      continue;
+    }
+    auto entry = std::make_unique<Entry>(*this, settings);
+    entry->source = bridges::make_source(io_, settings, *entry, metrics_, after_unclean_stop);
+    entry->source->start();
+    entries_.push_back(std::move(entry));
+  }
+  for (auto& entry : before) {
+    if (entry) remove(std::move(entry), [] {});
+  }
+}
+
+void Upstreams::remove(std::unique_ptr<Entry> entry, std::function<void()> removed) {
+  const std::string name = entry->settings.name;
+  bridges::Source& source = *entry->source;
+  auto shared = std::make_shared<std::unique_ptr<Entry>>(std::move(entry));
+  source.stop([this, name, shared, removed = std::move(removed)] {
+    // The source may be on the stack here: it is destroyed from the loop.
+    boost::asio::post(io_, [this, name, shared, removed] {
+      shared->reset();
+      gaps_.erase(name);
+      const bool replaced = std::any_of(entries_.begin(), entries_.end(), [&](const auto& e) { return e && e->settings.name == name; });
+      if (!replaced) metrics_.drop("source", name);
+      removed();
+    });
+  });
+}
+
+void Upstreams::durable(events::EventId id) {
+  for (auto& entry : entries_) entry->source->durable(id);
+}
+
+void Upstreams::resume() {
+  for (auto& entry : entries_) entry->source->resume();
+}
+
+void Upstreams::stop(std::function<void()> stopped) {
+  auto left = std::make_shared<std::size_t>(entries_.size() + 1);
+  const auto one_done = [left, stopped = std::move(stopped)] {
+    if (--*left == 0) stopped();
+  };
+  std::vector<std::unique_ptr<Entry>> before;
+  before.swap(entries_);
+  for (auto& entry : before) remove(std::move(entry), one_done);
+  one_done();
+}
+
+std::vector<bridges::SessionStatus> Upstreams::status() const {
+  std::vector<bridges::SessionStatus> all;
+  for (const auto& entry : entries_) all.push_back(entry->source->status());
+  return all;
+}
+
+std::vector<Upstreams::Gap> Upstreams::open_gaps() const {
+  std::vector<Gap> all;
+  for (const auto& [source, gap] : gaps_) all.push_back(gap);
+  return all;
+}
+
+}  // namespace bridge55

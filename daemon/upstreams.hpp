@@ -1,0 +1,50 @@
+// The upstream event sessions of a config: starts, stops and replaces them, and is their host. I/O thread only.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bridges/source.hpp"
+#include "config/config.hpp"
+#include "daemon/events/hub.hpp"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace bridge55 {
+
+class Upstreams {
+ public:
+  struct Gap {  // one that is open: DETECTED was said, its end was not
+    std::string source, reason;
+    WallMicros since = 0;
+  };
+
+  Upstreams(boost::asio::io_context& io, events::Hub& hub, metrics::Registry& metrics);
+  ~Upstreams();
+
+  // Starts what is new, replaces what changed, stops what is gone; sessions whose settings did not change are not touched.
+  // `after_unclean_stop`: the sessions open with a gap, because nobody knows what the last process missed.
+  void apply(const std::vector<config::Upstream>& wanted, bool after_unclean_stop = false);
+  void durable(events::EventId id);
+  void resume();
+  void stop(std::function<void()> stopped);
+  std::vector<bridges::SessionStatus> status() const;
+  std::vector<Gap> open_gaps() const;
+
+ private:
+  struct Entry;
+  void remove(std::unique_ptr<Entry> entry, std::function<void()> removed);
+
+  boost::asio::io_context& io_;
+  events::Hub& hub_;
+  metrics::Registry& metrics_;
+  std::vector<std::unique_ptr<Entry>> entries_;
+  std::map<std::string, Gap> gaps_;
+};
+
+}  // namespace bridge55

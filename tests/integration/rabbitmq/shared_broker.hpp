@@ -1,0 +1,26 @@
+// One broker for all the tests of this binary: a start takes six seconds. Each test uses names of its own.
+#pragma once
+
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "tests/integration/rabbitmq/queue_reader.hpp"
+#include "tests/integration/rabbitmq/sink_driver.hpp"
+#include "tests/support/rabbit_broker.hpp"
+
+namespace bridge55::test {
+
+RabbitBroker& shared_broker();
+
+class RabbitSink : public ::testing::Test {
+ protected:
+  void SetUp() override;
+  // A sink with an exchange and a queue named after the test, the queue bound to everything.
+  config::Sink settings() const;
+
+  RabbitBroker& broker = shared_broker();
+  std::string name;  // of the test: its exchange and queue
+};
+
+}  // namespace bridge55::test

@@ -1,0 +1,34 @@
+#pragma once
+// The test author's hand in the vendor: counters, the journal of sent frames, events on demand, faults, pace.
+// Plain HTTP with JSON; README.md beside this file describes it.
+
+#include "tests/sim/http.hpp"
+#include "tests/sim/hub.hpp"
+#include "tests/sim/pacer.hpp"
+
+#include <functional>
+
+namespace bridge55::sim {
+
+/// What the control API acts on. All outlive it.
+struct ControlTargets {
+  Vendor& vendor;
+  Hub& hub;
+  Pacer& pacer;
+  std::function<void()> faults_changed;  ///< lets listeners look at refuse_connect
+};
+
+HttpResponse answer_control(const ControlTargets& targets, const HttpRequest& request);
+
+/// The bodies' meaning, one function a route. They throw std::exception on a body they cannot read.
+HttpResponse show_stats(const ControlTargets& targets);
+HttpResponse show_sent(const ControlTargets& targets, const HttpRequest& request);
+HttpResponse emit_events(const ControlTargets& targets, const std::string& body);
+HttpResponse apply_fault(const ControlTargets& targets, const std::string& body);
+HttpResponse clear_faults(const ControlTargets& targets);
+
+std::string encode_base64(std::string_view bytes);
+/// Throws std::invalid_argument on bad input.
+std::string decode_base64(std::string_view text);
+
+}  // namespace bridge55::sim

@@ -1,0 +1,114 @@
+// A journal in memory for tests of what stands around it: commits and reads happen when the test says so, or at once.
+#pragma once
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "daemon/events/journal.hpp"
+
+namespace bridge55::tests {
+
+class FakeJournal : public events::Journal {
+ public:
+  bool commit_at_once = true;  // else `commit` does it
+  bool read_at_once = false;   // reads are answered from inside `read`; else `answer_reads` does it
+  std::uint64_t ceiling_value = UINT64_MAX / 2;
+  std::size_t inbox = 0;
+  events::JournalStats stats_value;
+  std::map<std::string, events::EventId> cursors;
+  std::map<std::string, events::ConsumerRecord> consumers;
+  std::vector<events::EventPtr> rows;  // durable, in id order
+  std::vector<events::EventId> wanted_ceilings;
+  events::EventId held_from = 0;
+  bool closed = false;
+  Handlers handlers;
+
+  void commit() {
+    if (waiting_.empty()) return;
+    const events::EventId last = waiting_.back()->id();
+    rows.insert(rows.end(), waiting_.begin(), waiting_.end());
+    waiting_.clear();
+    stats_value.durable_id = last;
+    if (handlers.durable) handlers.durable(last);
+    run_barriers();
+  }
+  // Deletes up to and with this id, as retention does.
+  void forget_through(events::EventId id) {
+    std::erase_if(rows, [id](const auto& row) { return row->id() <= id; });
+    stats_value.gone_through = id;
+  }
+  std::size_t answer_reads() {
+    std::size_t count = 0;
+    for (; !reads_.empty(); ++count) {
+      auto [request, then] = std::move(reads_.front());
+      reads_.pop_front();
+      then(look(request));
+    }
+    return count;
+  }
+
+  void start(Handlers given) override { handlers = std::move(given); }
+  void append(events::EventPtr event, events::Fingerprint) override {
+    waiting_.push_back(std::move(event));
+    if (commit_at_once) commit();
+  }
+  std::size_t inbox_bytes() const override { return inbox; }
+  events::EventId ceiling() const override { return ceiling_value; }
+  void want_ceiling(events::EventId at_least) override { wanted_ceilings.push_back(at_least); }
+  void store_cursor(const std::string& sink, events::EventId id) override { cursors[sink] = id; }
+  void store_consumer(const events::ConsumerRecord& consumer) override { consumers[consumer.name] = consumer; }
+  void drop_consumer(const std::string& name) override { consumers.erase(name); }
+  void drop_cursor(const std::string& sink) override { cursors.erase(sink); }
+  void barrier(std::function<void()> then) override {
+    barriers_.push_back(std::move(then));
+    if (waiting_.empty()) run_barriers();
+  }
+  void read(events::ReadRequest request, std::function<void(events::ReadResult)> then) override {
+    if (read_at_once) return then(look(request));
+    reads_.emplace_back(std::move(request), std::move(then));
+  }
+  void count_after(events::EventId after, std::function<void(std::uint64_t)> then) override {
+    then(static_cast<std::uint64_t>(std::count_if(rows.begin(), rows.end(), [&](const auto& row) { return row->id() > after; })));
+  }
+  void hold_from(events::EventId id) override { held_from = id; }
+  events::JournalStats stats() const override { return stats_value; }
+  void set_retention(const config::Journal&) override {}
+  void close() override { closed = true; }
+
+ private:
+  void run_barriers() {
+    std::vector<std::function<void()>> now;
+    now.swap(barriers_);
+    for (auto& then : now) then();
+  }
+  events::ReadResult look(const events::ReadRequest& request) const {
+    events::ReadResult result;
+    result.gone_through = stats_value.gone_through;
+    result.oldest_id = rows.empty() ? 0 : rows.front()->id();
+    result.scanned_through = request.after;
+    std::size_t bytes = 0, scanned = 0;
+    for (const auto& row : rows) {
+      if (row->id() <= request.after || (request.before != 0 && row->id() >= request.before)) continue;
+      if ((request.from != 0 && row->received_at() < request.from) || (request.to != 0 && row->received_at() >= request.to)) continue;
+      if (result.events.size() >= request.max_events || bytes >= request.max_bytes || scanned >= request.max_scanned) {
+        result.more = true;
+        return result;
+      }
+      if (request.wants) ++scanned;
+      result.scanned_through = row->id();
+      if (request.wants && !request.wants(*row)) continue;
+      bytes += row->memory_bytes();
+      result.events.push_back(row);
+    }
+    return result;
+  }
+
+  std::vector<events::EventPtr> waiting_;
+  std::deque<std::pair<events::ReadRequest, std::function<void(events::ReadResult)>>> reads_;
+  std::vector<std::function<void()>> barriers_;
+};
+
+}  // namespace bridge55::tests
