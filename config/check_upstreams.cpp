@@ -89,11 +89,11 @@ void check_clients(const Config& config, Checker& checker) {
     if (known_by(".token") + known_by(".user") + known_by(".group") != 1)
       checker.at_value(path, "is not known by exactly one thing; expected one of token, user and group");
     if (client.allow == 0) checker.warn(path + ".allow", "allows nothing; expected one or more scopes");
-    const auto refuse_twice = [&](const std::string& key, const std::string& value) {
+    const auto refuse_twice = [&](const char* key, const std::string& value) {
       if (value.empty()) return;
-      const auto [first, added] = seen.emplace(key + " " + value, path);
+      const auto [first, added] = seen.emplace(key + std::string(" ") + value, path);
       if (!added)
-        checker.at_value(path + "." + key,
+        checker.at_value(child_path(path, key),
                          "is used twice, first by " + first->second + "; expected each " + key + " once");
     };
     refuse_twice("name", client.name);

@@ -65,21 +65,10 @@ void describe_journal(Visitor& v, Journal& journal) {
 }
 
 void describe_log(Visitor& v, Log& log) {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 5> levels{
-      {{"trace", "trace"}, {"debug", "debug"}, {"info", "info"}, {"warning", "warning"}, {"error", "error"}}};
+  static constexpr std::array<std::string_view, 5> levels{"trace", "debug", "info", "warning", "error"};
   static constexpr std::array<std::pair<std::string_view, LogFormat>, 2> formats{
       {{"text", LogFormat::text}, {"json", LogFormat::json}}};
-  std::vector<std::string_view> names;
-  for (const auto& level : levels)
-    names.push_back(level.first);
-  const auto position = [&log] {
-    const auto found = std::find_if(levels.begin(), levels.end(),
-                                    [&](const auto& level) { return level.second == log.level; });
-    return static_cast<std::size_t>(found - levels.begin());
-  };
-  v.scalar({"level", "The least that is logged."},
-           choice_of(
-               names, [&log](std::size_t i) { log.level = levels[i].second; }, position));
+  v.scalar({"level", "The least that is logged."}, one_of(log.level, levels));
   v.scalar({"format", "Lines for people, or JSON."}, choice<LogFormat>(log.format, formats));
 }
 

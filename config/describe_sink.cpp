@@ -15,15 +15,6 @@ constexpr std::array<std::string_view, 3> queue_types{"quorum", "classic", "stre
 constexpr std::string_view default_broker = "amqp://guest:guest@127.0.0.1:5672/%2F";
 constexpr std::string_view default_socket = "/run/bridge55/events.sock";
 
-Scalar queue_type(std::string& type) {
-  const auto position = [&type] {
-    return static_cast<std::size_t>(std::find(queue_types.begin(), queue_types.end(), type) -
-                                    queue_types.begin());
-  };
-  return choice_of(
-      {queue_types.begin(), queue_types.end()}, [&type](std::size_t i) { type = queue_types[i]; }, position);
-}
-
 void describe_exchange(Visitor& v, Exchange& exchange) {
   v.scalar({"name", "The exchange that events go to."}, text(exchange.name, rules::amqp_name));
   v.scalar({"type", "topic, direct, fanout, headers or a plugin's x-… type."},
@@ -33,7 +24,7 @@ void describe_exchange(Visitor& v, Exchange& exchange) {
 
 void describe_queue(Visitor& v, Queue& queue) {
   v.scalar({"name", "The queue.", Need::always}, text(queue.name, rules::amqp_name));
-  v.scalar({"type", "quorum is the one whose confirm means on disk."}, queue_type(queue.type));
+  v.scalar({"type", "quorum is the one whose confirm means on disk."}, one_of(queue.type, queue_types));
   v.on_read([&](const auto& given) {
     if (!given("bind")) queue.bind = {"#"};
   });

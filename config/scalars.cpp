@@ -243,7 +243,7 @@ Scalar secret_url(Secret& field, const TextRule& rule) {
   return out;
 }
 
-Scalar choice_of(std::vector<std::string_view> words, std::function<void(std::size_t)> set,
+Scalar choice_of(const std::vector<std::string_view>& words, std::function<void(std::size_t)> set,
                  std::function<std::size_t()> get) {
   Scalar out;
   std::string list;
@@ -265,6 +265,14 @@ Scalar choice_of(std::vector<std::string_view> words, std::function<void(std::si
     return i < words.size() ? std::optional(std::string(words[i])) : std::nullopt;
   };
   return out;
+}
+
+Scalar one_of(std::string& field, std::span<const std::string_view> words) {
+  const auto position = [&field, words] {
+    return static_cast<std::size_t>(std::find(words.begin(), words.end(), field) - words.begin());
+  };
+  return choice_of(
+      {words.begin(), words.end()}, [&field, words](std::size_t i) { field = words[i]; }, position);
 }
 
 namespace {

@@ -72,12 +72,15 @@ extern const TextRule scope;
 template <class E>
 using Words = std::span<const std::pair<std::string_view, E>>;
 
-Scalar choice_of(std::vector<std::string_view> words, std::function<void(std::size_t)> set,
+Scalar choice_of(const std::vector<std::string_view>& words, std::function<void(std::size_t)> set,
                  std::function<std::size_t()> get);
+// The same for a field that holds the word itself.
+Scalar one_of(std::string& field, std::span<const std::string_view> words);
 
 template <class E>
 Scalar choice(E& field, Words<E> words) {
   std::vector<std::string_view> names;
+  names.reserve(words.size());
   for (const auto& word : words)
     names.push_back(word.first);
   const auto position = [&field, words] {
@@ -102,6 +105,7 @@ Dictionary dictionary_of(std::map<std::string, T>& field, std::string_view key_h
   out.refuse = [names](const std::string& name) { return names.fault(name); };
   out.names = [&field] {
     std::vector<std::string> all;
+    all.reserve(field.size());
     for (const auto& entry : field)
       all.push_back(entry.first);
     return all;

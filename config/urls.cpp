@@ -31,7 +31,7 @@ bool port_is_wrong(const boost::urls::url_view& url) {
 std::string url_fault(std::string_view text, const UrlRule& rule) {
   const auto parsed = boost::urls::parse_uri({text.data(), text.size()});
   if (!parsed) return "is not a URL";
-  const boost::urls::url_view url = *parsed;
+  const boost::urls::url_view& url = *parsed;
   const std::string_view scheme(url.scheme().data(), url.scheme().size());
   if (std::find(rule.schemes.begin(), rule.schemes.end(), scheme) == rule.schemes.end())
     return "does not begin with " + one_of(rule.schemes);

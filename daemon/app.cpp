@@ -108,6 +108,9 @@ void Daemon::open() {
   metrics_.gauge("bridge55_build_info", "Always 1; the version is in the label.", {{"version", BRIDGE55_VERSION}}).set(1);
   metrics_.gauge("bridge55_config_last_reload_successful", "1 when the last load of the config was taken.").set(1);
 
+  metrics_.declare("bridge55_session_reconnects_total", "Sessions that were opened again, by what ended the one before.", "counter");
+  metrics_.declare("bridge55_relay_connections", "Relays that are open.", "gauge");
+
   // 1. The journal: what the last run left behind.
   journal_ = events::Journal::open(config_.journal, io_, metrics_, recovered_);
   for (const std::string& repair : recovered_.repairs) log::error("the journal was repaired", {{"what", repair}});

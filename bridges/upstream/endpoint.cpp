@@ -86,7 +86,8 @@ std::optional<Endpoint> parse_endpoint(std::string_view url) {
   const std::string name = lower(std::string(parsed->scheme()));
   const auto scheme = std::ranges::find(kSchemes, name, &Scheme::name);
   if (scheme == std::end(kSchemes)) return std::nullopt;
-  if (!parsed->port().empty() && parsed->port_number() == 0) return std::nullopt;  // beyond 65535, too
+  // Boost.URL lets 99999 wrap around.
+  if (!parsed->port().empty() && parsed->port() != std::to_string(parsed->port_number())) return std::nullopt;
   Endpoint endpoint;
   endpoint.tls = scheme->tls;
   endpoint.host = parsed->host_address();

@@ -157,7 +157,7 @@ awaitable<void> WsSession::Run::say_goodbye(const End& end) {
   outgoing_ += ws::close_frame(ws::Role::client, code, "");
   corked_ = false;
   flush();
-  if (end.close_code != 0) co_return;
+  if (end.close_code != 0 || !stopping_) co_return;
   const SteadyTime until = SteadyClock::now() + kCloseWithin;
   for (;;) {
     const std::span<char> room = reader_.prepare(4096);

@@ -140,7 +140,6 @@ void Registry::drop(std::string_view label, std::string_view value) {
 std::string Registry::render() const {
   std::string out;
   for (const auto& [name, family] : families_) {
-    if (family->series.empty()) continue;
     out += "# HELP " + name + ' ' + escaped(family->help, false) + "\n# TYPE " + name + ' ' + family->type + '\n';
     for (const auto& [labels, series] : family->series) {
       if (!series->histogram) {

@@ -49,6 +49,8 @@ class Registry {
   Value& counter(std::string_view name, std::string_view help, const Labels& labels = {});
   Value& gauge(std::string_view name, std::string_view help, const Labels& labels = {});
   Histogram& histogram(std::string_view name, std::string_view help, const Labels& labels = {});
+  // Announces a family before it has a series, so that a scrape shows its HELP and TYPE from the start.
+  void declare(std::string_view name, std::string_view help, std::string_view type) { family(name, help, type); }
   // A gauge that is computed when somebody looks; `scale` divides (1e6 for microseconds shown as seconds).
   void computed(std::string_view name, std::string_view help, const Labels& labels, std::function<double()> read);
   // Removes every series of every family that has this label pair: for a sink or session that a reload took away.

@@ -78,7 +78,9 @@ EventId Retention::press(Progress& progress, const RetentionLimits& limits, std:
   for (const EventId bound : {std::min(limits.hold, progress.last_id), progress.last_id}) {
     for (std::size_t rank = 0; rank < kRanks; ++rank) {
       const EventId through = std::min(bound, latest_[rank]);
-      if (progress.swept[rank] < through) return sweep(progress, rank, through, rows);
+      if (progress.swept[rank] >= through) continue;
+      const EventId deleted = sweep(progress, rank, through, rows);
+      if (deleted != 0 || progress.swept[rank] < through) return deleted;
     }
   }
   return 0;

@@ -15,7 +15,8 @@ using namespace std::chrono_literals;
 
 constexpr WallMicros kCeilingAhead = 2'000'000;
 // A commit takes no more at once: so that what came meanwhile does not wait behind a burst, and the page cache holds it.
-constexpr std::size_t kSliceEvents = 4096, kSliceBytes = 8u << 20;
+constexpr std::size_t kSliceEvents = 4096;
+constexpr std::uint64_t kSlicePart = 16, kSliceLeast = 256u << 10, kSliceMost = 8u << 20;
 // How much is appended before retention looks again: small steps, but not a page touched for each event.
 constexpr std::size_t kRetainBytes = 256u << 10;
 constexpr std::size_t kRetainRowsLeast = 256, kRetainRowsMost = 8192;
@@ -26,6 +27,8 @@ constexpr std::chrono::milliseconds kFirstPause = 10ms, kLongestPause = 1000ms;
 constexpr std::uint64_t kLogPart = 64, kLogLeast = 256u << 10, kLogMost = 16u << 20, kLogStretch = 4;
 
 std::uint64_t log_target(std::uint64_t size_limit) { return std::clamp(size_limit / kLogPart, kLogLeast, kLogMost); }
+
+std::uint64_t slice_bytes(std::uint64_t size_limit) { return std::clamp(size_limit / kSlicePart, kSliceLeast, kSliceMost); }
 
 WallMicros micros(config::Duration duration) { return std::chrono::duration_cast<std::chrono::microseconds>(duration).count(); }
 
@@ -59,7 +62,7 @@ RetentionLimits Writer::limits() const {
   const std::int64_t age = age_micros_.load(std::memory_order_relaxed);
   const std::uint64_t size = size_bytes_.load(std::memory_order_relaxed);
   const std::uint64_t most = size > 0 ? size : UINT64_MAX;
-  return {age > 0 ? age : INT64_MAX / 2, most, hold_.load(std::memory_order_relaxed), kLogStretch * log_target(most)};
+  return {age > 0 ? age : INT64_MAX / 2, most, hold_.load(std::memory_order_relaxed), kLogStretch * log_target(most) + slice_bytes(most)};
 }
 
 void Writer::start(Signals signals) {
@@ -125,7 +128,8 @@ void Writer::write_all() {
 
 Writer::Slice Writer::next_slice(std::size_t from) const {
   std::size_t bytes = 0, size = 0;
-  while (from + size < items_.size() && size < slice_events_ && bytes < kSliceBytes) bytes += items_[from + size++].event->memory_bytes();
+  const std::size_t most = slice_bytes(limits().size_bytes);
+  while (from + size < items_.size() && size < slice_events_ && bytes < most) bytes += items_[from + size++].event->memory_bytes();
   return Slice(items_).subspan(from, size);
 }
 

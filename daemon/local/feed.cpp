@@ -23,6 +23,7 @@ using namespace std::chrono_literals;
 
 constexpr auto kCommentEvery = 15s, kPingEvery = 25s;  // sections 5 and 9
 constexpr auto kFirstLine = 100ms;                     // section 5
+constexpr std::uint16_t kGoingAway = 1001;
 constexpr auto kCloseWithin = 3s;
 constexpr std::size_t kMaxLine = 64u << 10;            // of what an app says; section 5's commands are short
 constexpr std::size_t kMaxControl = 64u << 10;         // answers to a peer that sends and does not read
@@ -118,17 +119,21 @@ void Feed::begin() {
   next_beat_ = at + (kind_ == FeedKind::websocket ? kPingEvery : kCommentEvery);
   if (!closing_ && (first_.consumer.empty() || open_consumer(first_.consumer, first_.start))) {
     if (!cursor_) {
-      const events::EventId after = first_.start.kind == Start::Kind::unset ? from_now_ : resolve(first_.start, context_.hub);
-      cursor_.emplace(context_.hub, after, events::Cursor::Reads::live, [this] { pump(); });
+      cursor_.emplace(context_.hub, begin_after(first_.start), events::Cursor::Reads::live, [this] { pump(); });
     }
   }
   if (entry_ && first_ack_ != 0) context_.consumers.ack(*entry_, first_ack_, now());
   first_ = {};
 }
 
+// "Now" is when the app connected, not when its first line was read.
+events::EventId Feed::begin_after(const Start& start) const {
+  return start.kind == Start::Kind::unset || start.kind == Start::Kind::now ? from_now_ : resolve(start, context_.hub);
+}
+
 // Takes the name and goes to where it stands; false where that is refused, and then the feed is closing.
 bool Feed::open_consumer(const std::string& name, const Start& start) {
-  const events::EventId if_new = start.kind == Start::Kind::unset ? from_now_ : resolve(start, context_.hub);
+  const events::EventId if_new = begin_after(start);
   // A stored 0 would mean "the earliest held" and hide a later loss.
   const Consumers::Opened opened = context_.consumers.open(name, app_, std::max<events::EventId>(if_new, 1), this, now());
   if (opened.result == Consumers::Result::other_owner) {
@@ -291,7 +296,7 @@ void Feed::close(std::uint16_t code, std::string_view reason) {
   if (kind_ == FeedKind::websocket) {
     control_ += ws::close_frame(ws::Role::server, code, reason);
   } else if (kind_ == FeedKind::lines) {
-    complain(reason);
+    if (code != kGoingAway) complain(reason);  // on a drain the end of the stream says it all; readers expect envelopes
   } else {
     control_.append(": ").append(reason).append("\n\n");
   }

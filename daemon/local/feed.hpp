@@ -70,6 +70,7 @@ class Feed final : public Holder, public std::enable_shared_from_this<Feed> {
   net::awaitable<void> until_hung_up();
   bool hung_up() const;
   void begin();
+  events::EventId begin_after(const Start& start) const;
   bool read_available();
   bool take_input(std::string_view bytes);
   void take_lines(std::string_view bytes);

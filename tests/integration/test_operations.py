@@ -30,7 +30,7 @@ class CommandLine(Case):
             self.assertIn("NOT_SET_ANYWHERE", lines[0])
             self.assertTrue(lines[1].startswith(f"{path}:4:5: upstreams.abp.sesions: "), lines[1])
             self.assertIn("sessions", lines[1])
-            self.assertTrue(lines[2].startswith(f"{path}:5:32: journal.retention.age: "), lines[2])
+            self.assertTrue(lines[2].startswith(f"{path}:5:28: journal.retention.age: "), lines[2])
 
     def test_a_missing_file_is_78_and_bad_usage_64(self):
         self.assertEqual(run("check", "--config", "/nowhere/at/all.yaml").returncode, 78)
@@ -87,7 +87,7 @@ class Running(Case):
         self.assertEqual((lint.returncode, lint.stderr), (0, b""))
         for name in ("build_info", "events_total", "session_up", "session_reconnects_total", "session_last_message_timestamp_seconds",
                      "consumers", "delivery_seconds_count", "journal_bytes", "journal_commit_seconds_count", "config_last_reload_successful"):
-            self.assertIn(("bridge55_" + name).encode(), text, name)
+            self.assertTrue(("bridge55_" + name).encode() in text, name)
 
     def test_a_refused_key_is_said_and_not_tried_again_at_once(self):
         sim = self.sim()

@@ -22,7 +22,7 @@ class Rabbit(Case):
 
     def setUp(self):
         super().setUp()
-        if not self.broker.running():
+        if not self.broker.running:
             self.broker.start()
         self.connection = None
         self.addCleanup(self.forget)
@@ -58,13 +58,16 @@ class Rabbit(Case):
         got = []
 
         def more():
-            channel = self.channel()
-            while True:
-                method, properties, body = channel.basic_get(queue)
-                if method is None:
-                    return condition(got)
-                channel.basic_ack(method.delivery_tag)
-                got.append((method, properties, body))
+            try:  # the queue may not be declared yet, its leader not elected after a restart
+                channel = self.channel()
+                while True:
+                    method, properties, body = channel.basic_get(queue)
+                    if method is None:
+                        return condition(got)
+                    got.append((method, properties, body))
+                    channel.basic_ack(method.delivery_tag)
+            except pika.exceptions.AMQPError:
+                return False
         wait_for(more, f"messages in {queue}", deadline, every=0.2)
         return got
 

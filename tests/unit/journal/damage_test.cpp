@@ -1,0 +1,232 @@
+// Bytes that a disk has altered: never delivered, and what is lost is said.
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <random>
+#include <string>
+
+#include "daemon/events/event.hpp"
+#include "tests/unit/journal/journal_fixture.hpp"
+
+namespace bridge55::events {
+namespace {
+
+constexpr EventId kFirst = 1'771'183'909'000'000;
+constexpr std::size_t kPage = 16384;
+
+class DamageTest : public JournalTest {
+ protected:
+  // A journal of some hundred events, one of them over several pages; closed cleanly or with everything in its log.
+  void make(bool clean, int count = 400) {
+    Running running(directory);
+    for (int i = 0; i < count; ++i) {
+      Sample sample;
+      sample.key = std::to_string(i);
+      sample.payload = "\"" + std::string(i == 200 ? 60'000 : 500 + static_cast<std::size_t>(i % 700), static_cast<char>('a' + i % 26)) + "\"";
+      const EventPtr event = running.append(kFirst + static_cast<EventId>(i) * 10, sample);
+      sent_[event->id()] = event;
+      if (i % 20 == 19) {
+        ASSERT_TRUE(running.durable(event->id()));
+      }
+    }
+    running.journal().store_cursor("rabbit", kFirst + 1000);
+    ASSERT_TRUE(running.barrier());
+    if (clean) {
+      running.close();
+    } else {
+      copy(directory, directory + "/unclean");  // as a kill leaves it
+    }
+  }
+
+  static void copy(const std::string& from, const std::string& to) {
+    std::filesystem::create_directories(to);
+    for (const char* name : {"/journal.db", "/journal.db-wal", "/journal.db.lock"}) {
+      if (std::filesystem::exists(from + name)) {
+        std::filesystem::copy_file(from + name, to + name, std::filesystem::copy_options::overwrite_existing);
+      }
+    }
+  }
+
+  struct Found {
+    std::size_t events = 0;
+    bool said = false;  // that something is missing
+    std::string words;
+  };
+  // Reads everything and holds it against what was sent.
+  Found examine(Running& running) {
+    Found found;
+    for (const std::string& repair : running.recovered().repairs) found.words += repair + "\n";
+    ReadRequest request;
+    EventId last = 0;
+    for (bool more = true; more;) {
+      const ReadResult got = running.read(request);
+      found.words += got.damage;
+      for (const EventPtr& event : got.events) {
+        const auto original = sent_.find(event->id());
+        if (original == sent_.end()) continue;  // appended since
+        EXPECT_EQ(event->envelope(), original->second->envelope());
+        EXPECT_EQ(event->raw(), original->second->raw());
+        EXPECT_GT(event->id(), last);
+        last = event->id();
+        ++found.events;
+      }
+      EXPECT_TRUE(!got.more || got.scanned_through > request.after);
+      request.after = got.scanned_through;
+      more = got.more && got.scanned_through > 0;
+    }
+    found.said = !found.words.empty();
+    return found;
+  }
+
+  // Whatever was damaged: within a few starts it takes events again.
+  void expect_usable(const std::string& where) {
+    for (int start = 0; start < 3; ++start) {
+      Running running(where);
+      const EventId id = std::max(running.recovered().ceiling, running.recovered().last_id) + 1;
+      running.append(id);
+      if (running.until([&] { return running.durable_id >= id || !running.fatal.empty(); }) && running.fatal.empty()) return;
+    }
+    ADD_FAILURE() << "it fails at every start";
+  }
+
+  void damage(const std::string& original, const std::string& name, std::size_t at, char mask) {
+    const std::string where = directory + "/damaged";
+    std::filesystem::remove_all(where);
+    copy(original, where);
+    std::string bytes = slurp(where + name);
+    ASSERT_LT(at, bytes.size());
+    bytes[at] = static_cast<char>(bytes[at] ^ mask);
+    spit(where + name, bytes);
+    SCOPED_TRACE("byte " + std::to_string(at) + " (page " + std::to_string(at / kPage) + " + " + std::to_string(at % kPage) + ") mask " +
+                 std::to_string(static_cast<int>(mask)));
+    try {
+      Found found;
+      {
+        Running running(where);
+        found = examine(running);
+      }
+      EXPECT_TRUE(found.events == sent_.size() || found.said) << found.events << " of " << sent_.size() << " and not a word";
+      expect_usable(where);
+    } catch (const JournalError& error) {
+      // A changed version or application number is refused, in words.
+      EXPECT_EQ(error.exit_code, 78) << error.what();
+      EXPECT_LT(at, 100u);
+    }
+  }
+
+  std::map<EventId, EventPtr> sent_;
+};
+
+TEST_F(DamageTest, a_flipped_bit_anywhere_in_the_file_is_never_delivered_and_what_is_missing_is_said) {
+  make(true);
+  std::mt19937 chance(55);
+  const std::size_t size = std::filesystem::file_size(path());
+  for (std::size_t page = 0; page < size / kPage; ++page) {
+    for (const std::size_t in_page : {0u, 1u, 3u, 4u, 5u, 7u, 8u, 9u, 13u}) damage(directory, "/journal.db", page * kPage + in_page, 0x01);
+    for (int i = 0; i < 4; ++i) damage(directory, "/journal.db", page * kPage + chance() % kPage, static_cast<char>(1 << chance() % 8));
+  }
+}
+
+TEST_F(DamageTest, a_flipped_bit_anywhere_in_the_head_is_repaired_or_refused) {
+  make(true, 40);
+  for (std::size_t at = 0; at < 100; ++at) damage(directory, "/journal.db", at, 0x10);
+}
+
+TEST_F(DamageTest, a_flipped_bit_anywhere_in_the_log_is_never_delivered_and_what_is_missing_is_said) {
+  make(false);
+  std::mt19937 chance(55);
+  const std::string unclean = directory + "/unclean";
+  const std::size_t size = std::filesystem::file_size(unclean + "/journal.db-wal");
+  ASSERT_GT(size, 20 * kPage);
+  for (std::size_t at = 0; at < 32; at += 3) damage(unclean, "/journal.db-wal", at, 0x04);
+  for (std::size_t frame = 0; frame < size / (kPage + 24); ++frame) {
+    const std::size_t head = 32 + frame * (kPage + 24);
+    damage(unclean, "/journal.db-wal", head + chance() % 24, 0x20);
+    damage(unclean, "/journal.db-wal", head + 24 + chance() % kPage, 0x20);
+  }
+}
+
+TEST_F(DamageTest, a_file_cut_short_is_set_aside_and_what_can_be_read_is_kept) {
+  make(true);
+  const std::size_t size = std::filesystem::file_size(path());
+  for (const std::size_t left : {size - 1, size - kPage, size / 2, 5 * kPage, kPage, std::size_t{1000}, std::size_t{50}}) {
+    const std::string where = directory + "/cut" + std::to_string(left);
+    copy(directory, where);
+    std::filesystem::resize_file(where + "/journal.db", left);
+    Running running(where);
+    const Found found = examine(running);
+    EXPECT_TRUE(found.said) << left;
+    EXPECT_FALSE(running.recovered().clean_stop);
+    const auto kept = std::filesystem::directory_iterator(where);
+    EXPECT_TRUE(std::ranges::any_of(kept, [](const auto& entry) { return entry.path().filename().string().find(".damaged-") != std::string::npos; }));
+    if (left == size / 2) EXPECT_GT(found.events, 0u);
+    expect_usable(where + "/other");
+  }
+}
+
+TEST_F(DamageTest, what_is_no_journal_at_all_is_set_aside_and_ids_are_not_used_again) {
+  EventId ceiling = 0;
+  make(true);
+  {
+    Running running(directory);
+    ceiling = running.journal().ceiling();
+    running.close();
+  }
+  spit(path(), "this is no database, it is a poem of some length, and it goes on for a while so that it is long enough to be read");
+  Running running(directory);
+  EXPECT_GE(running.recovered().repairs.size(), 1u);
+  EXPECT_GE(running.recovered().ceiling, ceiling);
+  EXPECT_FALSE(running.recovered().clean_stop);
+  running.append(running.recovered().ceiling + 1);
+  EXPECT_TRUE(running.durable(running.recovered().ceiling + 1));
+}
+
+TEST_F(DamageTest, a_damaged_cursor_starts_at_the_earliest_event) {
+  make(true);
+  sql(path(), "UPDATE cursors SET id=id+1000000");
+  Running running(directory);
+  EXPECT_EQ(running.recovered().cursors.at("rabbit"), 0u);
+  ASSERT_EQ(running.recovered().repairs.size(), 1u);
+  EXPECT_NE(running.recovered().repairs[0].find("rabbit"), std::string::npos);
+}
+
+TEST_F(DamageTest, altered_rows_are_skipped_named_and_read_over) {
+  make(true);
+  sql(path(), "UPDATE events SET raw=replace(raw, 'b', 'c') WHERE id=" + std::to_string(kFirst + 10));
+  sql(path(), "UPDATE events SET key='x' WHERE id=" + std::to_string(kFirst + 50));
+  sql(path(), "UPDATE events SET received_at=received_at+1 WHERE id=" + std::to_string(kFirst + 90));
+  Running running(directory);
+  const Found found = examine(running);
+  EXPECT_EQ(found.events, sent_.size() - 3);
+  EXPECT_NE(found.words.find(std::to_string(kFirst + 50)), std::string::npos) << found.words;
+}
+
+TEST_F(DamageTest, rows_that_vanished_are_noticed) {
+  make(true);
+  sql(path(), "DELETE FROM events WHERE id>" + std::to_string(kFirst + 500) + " AND id<" + std::to_string(kFirst + 700));
+  Running running(directory);
+  const Found found = examine(running);
+  EXPECT_TRUE(found.said);
+}
+
+TEST_F(DamageTest, rows_that_vanished_from_the_end_are_noticed_at_the_start) {
+  make(true);
+  sql(path(), "DELETE FROM events WHERE id>" + std::to_string(kFirst + 3900));
+  Running running(directory);
+  ASSERT_EQ(running.recovered().repairs.size(), 1u);
+  EXPECT_NE(running.recovered().repairs[0].find(std::to_string(kFirst + 3990)), std::string::npos);
+}
+
+TEST_F(DamageTest, damage_found_while_it_runs_is_repaired_at_the_next_start) {
+  make(true);
+  spit(path() + ".suspect", "");
+  Running running(directory);
+  const Found found = examine(running);
+  EXPECT_EQ(found.events, sent_.size());
+  EXPECT_TRUE(found.said);
+  EXPECT_FALSE(std::filesystem::exists(path() + ".suspect"));
+  EXPECT_EQ(running.recovered().cursors.at("rabbit"), kFirst + 1000);
+}
+
+}  // namespace
+}  // namespace bridge55::events
