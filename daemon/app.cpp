@@ -9,6 +9,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "config/loader.hpp"
+#include "daemon/base/crash_point.hpp"
 #include "daemon/base/log.hpp"
 #include "daemon/base/metrics.hpp"
 #include "daemon/base/sd_notify.hpp"
@@ -265,12 +266,15 @@ local::Outcome Daemon::reload(const std::string& who) {
     notifier_.ready();
     return {false, trouble};
   }
+  crash_point("reload.loaded");
   start_log(loaded.config);
   config_ = std::move(loaded.config);
   launch_.config_hash = loaded.canonical_hash;
   journal_->set_retention(config_.journal);
   sinks_->apply(config_.sinks, config_.routes);
+  crash_point("reload.sinks");
   upstreams_->apply(config_.upstreams);
+  crash_point("reload.applied");
   log::info("the changed config is in force", {{"by", who}, {"config_hash", launch_.config_hash}});
   hub_->say("control", "RELOADED", by + R"(,"config_hash":")" + launch_.config_hash + "\"}");
   notifier_.ready();
@@ -289,7 +293,9 @@ void Daemon::drain(const char* why) {
     log::warning("stopping without waiting any longer; what is not delivered is in the journal");
     finish();
   });
+  crash_point("drain.begin");
   upstreams_->stop([this] {
+    crash_point("drain.upstreams_stopped");
     journal_->barrier([this] {
       server_->drain(kDrain, [this] { sinks_->stop(kDrain, [this] { finish(); }); });
     });

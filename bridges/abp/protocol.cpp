@@ -1,9 +1,9 @@
 #include "bridges/abp/protocol.hpp"
 
-#include <algorithm>
-
 #include "bridges/upstream/vendor_frame.hpp"
 #include "daemon/events/json.hpp"
+
+#include <algorithm>
 
 namespace bridge55::abp {
 namespace {
@@ -18,7 +18,12 @@ constexpr ChannelKey kKeys[] = {
     {"balance", {{{{"bookmaker"}}, {{"username"}, '/'}}}, 2},
     {"fixtures", {{{{"fixtureId"}}}}, 1},
     {"scores", {{{{"fixtureId"}}}}, 1},
-    {"betslip", {{{{"fixtureId", "futureId"}}, {{"outcomeId"}, ':'}, {{"playerId"}, ':'}, {{"participantId"}, ':', true}}}, 4},
+    {"betslip",
+     {{{{"fixtureId", "futureId"}},
+       {{"outcomeId"}, ':'},
+       {{"playerId"}, ':'},
+       {{"participantId"}, ':', true}}},
+     4},
     {"currencies", {}, 0},
     {"status", {}, 0},
     {"emergency", {}, 0},
@@ -31,7 +36,8 @@ class AbpProtocol final : public upstream::Protocol {
   std::string login(bool reliable_delivery) const override {
     // An empty list asks for everything; in any other, `emergency` is always wanted: it stops placements.
     std::vector<std::string> channels = settings_.channels;
-    if (!channels.empty() && std::ranges::find(channels, "emergency") == channels.end()) channels.push_back("emergency");
+    if (!channels.empty() && std::ranges::find(channels, "emergency") == channels.end())
+      channels.push_back("emergency");
     std::vector<upstream::Member> members = {{"type", R"("login")"},
                                              {"apiKey", json::quoted(settings_.api_key.reveal())},
                                              {"channels", upstream::channel_list(channels)}};

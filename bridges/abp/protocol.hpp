@@ -1,10 +1,10 @@
 // ABP's event protocol (vendor docs, "ABP WebSocket - Real-Time Updates"). Pure.
 #pragma once
 
-#include <memory>
-
 #include "bridges/upstream/protocol.hpp"
 #include "config/config.hpp"
+
+#include <memory>
 
 namespace bridge55::abp {
 

@@ -1,9 +1,9 @@
 #include "bridges/mm/protocol.hpp"
 
-#include <algorithm>
-
 #include "bridges/upstream/vendor_frame.hpp"
 #include "daemon/events/json.hpp"
+
+#include <algorithm>
 
 namespace bridge55::mm {
 namespace {

@@ -1,10 +1,11 @@
-// MM's event protocol (vendor docs, "MM WebSocket - Real-Time Updates"), this edition and the later one. Pure.
+// MM's event protocol (vendor docs, "MM WebSocket - Real-Time Updates"), this edition and the later one.
+// Pure.
 #pragma once
-
-#include <memory>
 
 #include "bridges/upstream/protocol.hpp"
 #include "config/config.hpp"
+
+#include <memory>
 
 namespace bridge55::mm {
 

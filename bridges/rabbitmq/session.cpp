@@ -53,7 +53,6 @@ std::optional<Trouble> Session::run() {
 std::optional<Trouble> Session::turn() {
   stop_seen_ = in_.mailbox.stop_asked();
   in_.mailbox.collect(in_.backlog);
-  retry_nacked(SteadyClock::now());
   fill();
   if (auto trouble = flush()) return trouble;
   bool more = false;
@@ -61,6 +60,7 @@ std::optional<Trouble> Session::turn() {
   settle();
   const SteadyTime now = SteadyClock::now();
   if (auto trouble = check_time(now)) return trouble;
+  retry_nacked(now);
   if (!more && !can_fill() && !may_end(now)) wait(now);
   return std::nullopt;
 }

@@ -1,9 +1,9 @@
 #include "bridges/upstream/acks.hpp"
 
+#include "daemon/events/json.hpp"
+
 #include <algorithm>
 #include <stdexcept>
-
-#include "daemon/events/json.hpp"
 
 namespace bridge55::upstream {
 namespace {
@@ -35,7 +35,8 @@ void Acks::restart(bool on, bool batch) {
   open_.clear();
 }
 
-void Acks::taken(events::EventId id, std::string_view seq, std::string_view channel, std::string_view subscription) {
+void Acks::taken(events::EventId id, std::string_view seq, std::string_view channel,
+                 std::string_view subscription) {
   last_taken_ = id;
   if (on_) open_.push_back({id, std::string(seq), json::quoted(channel), std::string(subscription)});
 }

@@ -1,15 +1,16 @@
-// Which acknowledgements a commit of the journal sets free (contract, section 8): nothing is acknowledged upstream before it is durable.
-// The vendor names acknowledgements but documents no shape for them, so the message is a template of the config. Pure.
+// Which acknowledgements a commit of the journal sets free (contract, section 8): nothing is acknowledged
+// upstream before it is durable. The vendor names acknowledgements but documents no shape for them, so the
+// message is a template of the config. Pure.
 #pragma once
+
+#include "daemon/events/event.hpp"
+#include "daemon/events/json_template.hpp"
 
 #include <cstdint>
 #include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "daemon/events/event.hpp"
-#include "daemon/events/json_template.hpp"
 
 namespace bridge55::upstream {
 
@@ -23,7 +24,8 @@ class Acks {
   bool on() const { return on_; }
 
   // A message of this subscription, taken as event `id`; `subscription` is the login answer's token.
-  void taken(events::EventId id, std::string_view seq, std::string_view channel, std::string_view subscription);
+  void taken(events::EventId id, std::string_view seq, std::string_view channel,
+             std::string_view subscription);
   // A redelivery that was dropped: safe as soon as everything taken before it is.
   void repeated(std::string_view seq, std::string_view channel, std::string_view subscription);
   // The messages to send once everything up to `id` is durable.

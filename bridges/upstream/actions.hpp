@@ -1,11 +1,11 @@
 // What the deciding parts of a session ask for. The coroutine in ws_session.cpp does it; tests record it.
 #pragma once
 
-#include <string_view>
-
 #include "daemon/base/clock.hpp"
 #include "daemon/events/event.hpp"
 #include "daemon/net/ws_frames.hpp"
+
+#include <string_view>
 
 namespace bridge55::upstream {
 
@@ -20,8 +20,8 @@ enum class Counter { duplicate, ignored, quarantined, gap_detected, gap_unrecove
 class Actions {
  public:
   virtual ~Actions() = default;
-  virtual void send(std::string_view text) = 0;                          // a text frame
-  virtual void send_control(ws::Kind kind, std::string_view data) = 0;   // a ping or pong
+  virtual void send(std::string_view text) = 0;                         // a text frame
+  virtual void send_control(ws::Kind kind, std::string_view data) = 0;  // a ping or pong
   virtual events::EventId publish(const events::Facts& facts, bool may_repeat) = 0;
   virtual void say(std::string_view channel, std::string_view event, std::string_view payload) = 0;
   virtual void log(bool warning, std::string_view message, std::string_view about) = 0;

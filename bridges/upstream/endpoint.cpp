@@ -1,12 +1,12 @@
 #include "bridges/upstream/endpoint.hpp"
 
+#include "daemon/events/json.hpp"
+
 #include <algorithm>
 #include <cctype>
 
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
-
-#include "daemon/events/json.hpp"
 
 namespace bridge55::upstream {
 namespace {
@@ -16,17 +16,21 @@ struct Scheme {
   bool tls;
   std::uint16_t port;
 };
-constexpr Scheme kSchemes[] = {{"wss", true, 443}, {"ws", false, 80}, {"https", true, 443}, {"http", false, 80}};
+constexpr Scheme kSchemes[] = {
+    {"wss", true, 443}, {"ws", false, 80}, {"https", true, 443}, {"http", false, 80}};
 
 std::string lower(std::string_view text) {
   std::string out(text);
-  std::ranges::transform(out, out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::ranges::transform(out, out.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return out;
 }
 
 std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
-  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+  while (!text.empty() && text.front() == ' ')
+    text.remove_prefix(1);
+  while (!text.empty() && text.back() == ' ')
+    text.remove_suffix(1);
   return text;
 }
 
@@ -99,7 +103,8 @@ std::optional<Endpoint> parse_endpoint(std::string_view url) {
   return endpoint;
 }
 
-ProxyChoice choose_proxy(const Endpoint& endpoint, std::string_view configured, const Environment& environment) {
+ProxyChoice choose_proxy(const Endpoint& endpoint, std::string_view configured,
+                         const Environment& environment) {
   if (!configured.empty()) return parse_proxy(configured);
   if (!endpoint.tls) return {};
   const std::string from_environment = either(environment, "HTTPS_PROXY", "https_proxy");

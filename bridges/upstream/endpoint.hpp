@@ -11,7 +11,7 @@ namespace bridge55::upstream {
 
 struct Endpoint {
   bool tls = false;
-  std::string host;         // without brackets
+  std::string host;  // without brackets
   std::uint16_t port = 0;
   std::string target;       // path and query
   std::string host_header;  // with brackets, and with the port where it is not the scheme's own
@@ -32,7 +32,9 @@ struct ProxyChoice {
 
 using Environment = std::function<std::string(const char* name)>;  // empty: not set
 
-// The configured proxy, else HTTPS_PROXY less NO_PROXY for a TLS endpoint (either letter case, as curl reads them).
-ProxyChoice choose_proxy(const Endpoint& endpoint, std::string_view configured, const Environment& environment);
+// The configured proxy, else HTTPS_PROXY less NO_PROXY for a TLS endpoint (either letter case, as curl reads
+// them).
+ProxyChoice choose_proxy(const Endpoint& endpoint, std::string_view configured,
+                         const Environment& environment);
 
 }  // namespace bridge55::upstream

@@ -31,21 +31,27 @@ constexpr Words kWords[] = {
     {"permission denied", Cause::refused_key},
 };
 
-constexpr std::string_view kNames[] = {"connect", "tls",    "upgrade", "login",  "refused_key", "connection_limit", "error",
-                                       "closed",  "server_restart", "reset",  "silent", "protocol",    "stall",            "stopped"};
+constexpr std::string_view kNames[] = {
+    "connect",        "tls",   "upgrade", "login",    "refused_key", "connection_limit", "error", "closed",
+    "server_restart", "reset", "silent",  "protocol", "stall",       "stopped"};
 
 std::string lower(std::string_view text) {
   std::string out(text);
-  std::ranges::transform(out, out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::ranges::transform(out, out.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return out;
 }
 
 // Codes of the private range that mirror HTTP's 401 and 403, as servers of this kind use them.
-bool refuses(std::uint16_t code) { return code == 4001 || code == 4003 || code == 4401 || code == 4403; }
+bool refuses(std::uint16_t code) {
+  return code == 4001 || code == 4003 || code == 4401 || code == 4403;
+}
 
 }  // namespace
 
-std::string_view name_of(Cause cause) { return kNames[static_cast<std::size_t>(cause)]; }
+std::string_view name_of(Cause cause) {
+  return kNames[static_cast<std::size_t>(cause)];
+}
 
 Cause cause_of_words(std::string_view message, Cause otherwise) {
   const std::string text = lower(message);
@@ -64,7 +70,8 @@ End end_of_close(const CloseFacts& facts) {
   end.close_code = facts.code;
   end.reason = facts.code == 1005 ? "closed without a code" : "closed with " + std::to_string(facts.code);
   if (!facts.reason.empty()) end.reason.append(" ").append(facts.reason);
-  if (!facts.last_error.empty() && facts.last_error != facts.reason) end.reason.append(" after: ").append(facts.last_error);
+  if (!facts.last_error.empty() && facts.last_error != facts.reason)
+    end.reason.append(" after: ").append(facts.last_error);
   if (facts.code == 1012) {
     end.cause = Cause::server_restart;
     return end;
@@ -72,7 +79,9 @@ End end_of_close(const CloseFacts& facts) {
   // 1008 before the login's answer is how the vendor ends a refused one.
   const bool refusal = refuses(facts.code) || (facts.code == 1008 && !facts.logged_in);
   const Cause otherwise = refusal ? Cause::refused_key : facts.logged_in ? Cause::closed : Cause::login;
-  end.cause = facts.code == 1008 || facts.code >= 3000 || !facts.logged_in ? cause_of_words(end.reason, otherwise) : otherwise;
+  end.cause = facts.code == 1008 || facts.code >= 3000 || !facts.logged_in
+                  ? cause_of_words(end.reason, otherwise)
+                  : otherwise;
   return end;
 }
 
@@ -82,7 +91,8 @@ End end_of_upgrade(unsigned status, std::string_view retry_after, std::string_vi
   end.cause = status == 401 || status == 403 ? Cause::refused_key : Cause::upgrade;
   if (status == 401 || status == 403 || status == 429) end.cause = cause_of_words(body, end.cause);
   unsigned seconds = 0;
-  const auto [last, error] = std::from_chars(retry_after.data(), retry_after.data() + retry_after.size(), seconds);
+  const auto [last, error] =
+      std::from_chars(retry_after.data(), retry_after.data() + retry_after.size(), seconds);
   if (error == std::errc{} && last == retry_after.data() + retry_after.size()) {
     end.retry_after = std::chrono::seconds(std::min(seconds, 60u));
   }

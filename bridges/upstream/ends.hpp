@@ -9,10 +9,10 @@
 namespace bridge55::upstream {
 
 enum class Cause {
-  connect,           // name, address, proxy
+  connect,  // name, address, proxy
   tls,
-  upgrade,           // an HTTP answer that is no upgrade
-  login,             // no answer to the login, or one that is no refusal of the key
+  upgrade,  // an HTTP answer that is no upgrade
+  login,    // no answer to the login, or one that is no refusal of the key
   refused_key,
   connection_limit,  // vendor docs: five connections a key
   error,             // an error frame that ended it
@@ -29,13 +29,13 @@ std::string_view name_of(Cause cause);
 
 struct End {
   Cause cause = Cause::closed;
-  std::string reason;              // in words
-  std::uint16_t close_code = 0;    // received; 0: none
+  std::string reason;                   // in words
+  std::uint16_t close_code = 0;         // received; 0: none
   std::chrono::seconds retry_after{0};  // as the peer asked
 };
 
-// The vendor's error texts (vendor docs, MM WebSocket, "Error messages"; ABP authentication) and their later editions'; `otherwise`
-// where the words are none of them.
+// The vendor's error texts (vendor docs, MM WebSocket, "Error messages"; ABP authentication) and their later
+// editions'; `otherwise` where the words are none of them.
 Cause cause_of_words(std::string_view message, Cause otherwise);
 
 struct CloseFacts {

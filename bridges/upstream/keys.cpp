@@ -1,8 +1,8 @@
 #include "bridges/upstream/keys.hpp"
 
-#include <algorithm>
-
 #include "daemon/events/json.hpp"
+
+#include <algorithm>
 
 namespace bridge55::upstream {
 namespace {
@@ -10,18 +10,16 @@ namespace {
 constexpr std::size_t kMaxParts = 4;
 using Tokens = std::array<std::array<std::string_view, 2>, kMaxParts>;
 
-bool names(std::string_view raw_key, std::string_view name) {
-  return raw_key == name || (raw_key.find('\\') != raw_key.npos && json::same_name(raw_key, name));
-}
-
 // One pass over the payload; the last of duplicate names counts.
 Tokens collect(const ChannelKey& wanted, std::string_view payload) {
   Tokens tokens{};
+  const bool escapes = payload.find('\\') != payload.npos;  // rare: names need not be decoded without
   json::members(payload, [&](std::string_view key, std::string_view value) {
     for (std::size_t i = 0; i < wanted.count; ++i) {
       for (std::size_t n = 0; n < 2; ++n) {
         const std::string_view name = wanted.parts[i].names[n];
-        if (!name.empty() && names(key, name)) tokens[i][n] = value;
+        if (name.empty()) continue;
+        if (key == name || (escapes && json::same_name(key, name))) tokens[i][n] = value;
       }
     }
     return true;
@@ -29,7 +27,9 @@ Tokens collect(const ChannelKey& wanted, std::string_view payload) {
   return tokens;
 }
 
-bool usable(std::string_view token) { return json::is_string(token) || json::is_number(token); }
+bool usable(std::string_view token) {
+  return json::is_string(token) || json::is_number(token);
+}
 
 // Appends the part's text; false where there is none.
 bool append(std::string& out, std::string_view token) {

@@ -1,8 +1,8 @@
 #include "bridges/upstream/lifecycle.hpp"
 
-#include <algorithm>
-
 #include "bridges/upstream/reports.hpp"
+
+#include <algorithm>
 
 namespace bridge55::upstream {
 namespace {
@@ -18,7 +18,10 @@ constexpr std::size_t kMaxReasons = 16;
 }  // namespace
 
 Lifecycle::Lifecycle(const Parts& parts)
-    : settings_(parts.settings), slot_(parts.slot), actions_(parts.actions), random_(parts.seed),
+    : settings_(parts.settings),
+      slot_(parts.slot),
+      actions_(parts.actions),
+      random_(parts.seed),
       backoff_(parts.settings.retry.backoff, parts.settings.retry.max_backoff) {
   status_.source = settings_.name;
   status_.slot = slot_;
@@ -53,7 +56,8 @@ config::Duration Lifecycle::ended(const End& end, Now now, WallMicros last_traff
   const bool refused = end.cause == Cause::refused_key || end.cause == Cause::connection_limit;
   const SessionState before = status_.state;
   change(refused ? SessionState::rejected : SessionState::down, end.reason, now);
-  const bool changed = before == SessionState::connecting || before == SessionState::up || (before == SessionState::rejected) != refused;
+  const bool changed = before == SessionState::connecting || before == SessionState::up ||
+                       (before == SessionState::rejected) != refused;
   const bool news = said_.size() < kMaxReasons && said_.insert(end.reason).second;
   if (changed || news) {
     Report report({settings_.name, slot_});

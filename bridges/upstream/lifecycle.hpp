@@ -1,19 +1,19 @@
-// A session over its connections: which state it is in, what is said of that, which gap is open, when to try again. Pure: times and
-// random numbers are parameters. I/O thread only.
+// A session over its connections: which state it is in, what is said of that, which gap is open, when to try
+// again. Pure: times and random numbers are parameters. I/O thread only.
 //
-// What is said is bounded by what changes: in one outage CONNECTING once, and DOWN or REJECTED once for each different reason, however
-// often a connection is tried.
+// What is said is bounded by what changes: in one outage CONNECTING once, and DOWN or REJECTED once for each
+// different reason, however often a connection is tried.
 #pragma once
-
-#include <random>
-#include <set>
-#include <string>
 
 #include "bridges/source.hpp"
 #include "bridges/upstream/actions.hpp"
 #include "bridges/upstream/ends.hpp"
 #include "config/config.hpp"
 #include "daemon/base/backoff.hpp"
+
+#include <random>
+#include <set>
+#include <string>
 
 namespace bridge55::upstream {
 
@@ -30,7 +30,8 @@ class Lifecycle {
 
   void trying(Now now);
   void came_up(Now now, std::string_view subscription, std::string_view channels);
-  // The attempt or the session ended; how long to wait until the next. `last_traffic`: when something was last heard.
+  // The attempt or the session ended; how long to wait until the next. `last_traffic`: when something was
+  // last heard.
   config::Duration ended(const End& end, Now now, WallMicros last_traffic);
   void stopped(Now now);
   // Our own reading stopped (full inbox) for long enough that the vendor's buffers may have overflown.

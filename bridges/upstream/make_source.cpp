@@ -1,13 +1,13 @@
 #include "bridges/upstream/make_source.hpp"
 
-#include <stdexcept>
-
 #include "bridges/abp/protocol.hpp"
 #include "bridges/mm/protocol.hpp"
 #include "bridges/upstream/protocols.hpp"
 #include "bridges/upstream/ws_session.hpp"
 #include "bridges/websocket/protocol.hpp"
 #include "daemon/base/log.hpp"
+
+#include <stdexcept>
 
 namespace bridge55 {
 
@@ -25,8 +25,9 @@ std::unique_ptr<upstream::Protocol> upstream::make_protocol(const config::Upstre
   throw std::invalid_argument("an upstream of this kind has no event socket: " + settings.name);
 }
 
-std::unique_ptr<bridges::Source> bridges::make_source(boost::asio::io_context& io, const config::Upstream& settings,
-                                                      SourceHost& host, metrics::Registry& metrics, bool opens_with_gap) {
+std::unique_ptr<bridges::Source> bridges::make_source(boost::asio::io_context& io,
+                                                      const config::Upstream& settings, SourceHost& host,
+                                                      metrics::Registry& metrics, bool opens_with_gap) {
   if (!settings.tls.verify) {
     log::warning("tls.verify is false: anybody may pose as this upstream", {{"source", settings.name}});
   }

@@ -1,11 +1,11 @@
 // The one way in for the daemon: an upstream's event feed from its settings.
 #pragma once
 
-#include <memory>
-
 #include "bridges/source.hpp"
 #include "config/config.hpp"
 #include "daemon/base/metrics.hpp"
+
+#include <memory>
 
 namespace boost::asio {
 class io_context;
@@ -13,9 +13,10 @@ class io_context;
 
 namespace bridge55::bridges {
 
-// `io`, `host` and `metrics` must outlive the source. `opens_with_gap`: nobody knows what was missed before this start. Throws
-// std::invalid_argument for settings that the config's check does not pass.
-std::unique_ptr<Source> make_source(boost::asio::io_context& io, const config::Upstream& settings, SourceHost& host,
-                                    metrics::Registry& metrics, bool opens_with_gap = false);
+// `io`, `host` and `metrics` must outlive the source. `opens_with_gap`: nobody knows what was missed before
+// this start. Throws std::invalid_argument for settings that the config's check does not pass.
+std::unique_ptr<Source> make_source(boost::asio::io_context& io, const config::Upstream& settings,
+                                    SourceHost& host, metrics::Registry& metrics,
+                                    bool opens_with_gap = false);
 
 }  // namespace bridge55::bridges

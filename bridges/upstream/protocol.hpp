@@ -1,16 +1,18 @@
-// What a vendor's event protocol decides by itself: what to say first, what a frame means. Pure: text in, views and text out.
-// Everything that all of them share (timers, seq, acknowledgements, gaps, retries) is in session.hpp and lifecycle.hpp.
+// What a vendor's event protocol decides by itself: what to say first, what a frame means. Pure: text in,
+// views and text out. Everything that all of them share (timers, seq, acknowledgements, gaps, retries) is in
+// session.hpp and lifecycle.hpp.
 #pragma once
+
+#include "daemon/events/event.hpp"
 
 #include <optional>
 #include <string>
 #include <string_view>
 
-#include "daemon/events/event.hpp"
-
 namespace bridge55::upstream {
 
-// One text frame, understood. The views point into the frame or into the buffers here, and hold until the next `read`.
+// One text frame, understood. The views point into the frame or into the buffers here, and hold until the
+// next `read`.
 struct Incoming {
   enum class Type {
     data,       // `facts` is an event

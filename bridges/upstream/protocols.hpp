@@ -1,10 +1,10 @@
 // Which protocol a kind of upstream speaks.
 #pragma once
 
-#include <memory>
-
 #include "bridges/upstream/protocol.hpp"
 #include "config/config.hpp"
+
+#include <memory>
 
 namespace bridge55::upstream {
 

@@ -4,7 +4,9 @@
 
 namespace bridge55::upstream {
 
-Report::Report(const Speaker& speaker) : out_("{\"source\":" + json::quoted(speaker.source)) { number("slot", speaker.slot); }
+Report::Report(const Speaker& speaker) : out_("{\"source\":" + json::quoted(speaker.source)) {
+  number("slot", speaker.slot);
+}
 
 Report& Report::token(std::string_view name, std::string_view token) {
   if (token.empty()) return *this;
@@ -15,10 +17,18 @@ Report& Report::token(std::string_view name, std::string_view token) {
   return *this;
 }
 
-Report& Report::text(std::string_view name, std::string_view value) { return token(name, json::quoted(value)); }
-Report& Report::number(std::string_view name, std::uint64_t value) { return token(name, std::to_string(value)); }
-Report& Report::time(std::string_view name, WallMicros value) { return value == 0 ? *this : text(name, rfc3339(value)); }
-std::string Report::take() && { return std::move(out_) + "}"; }
+Report& Report::text(std::string_view name, std::string_view value) {
+  return token(name, json::quoted(value));
+}
+Report& Report::number(std::string_view name, std::uint64_t value) {
+  return token(name, std::to_string(value));
+}
+Report& Report::time(std::string_view name, WallMicros value) {
+  return value == 0 ? *this : text(name, rfc3339(value));
+}
+std::string Report::take() && {
+  return std::move(out_) + "}";
+}
 
 std::string seq_gap_json(const Speaker& speaker, const SeqHole& hole) {
   Report report(speaker);
@@ -43,7 +53,8 @@ std::string quarantine_json(const Speaker& speaker, const QuarantinedFrame& fram
 std::string masked(std::string_view text, std::string_view secret) {
   std::string out(text);
   if (secret.empty()) return out;
-  for (std::size_t at = out.find(secret); at != out.npos; at = out.find(secret, at + 3)) out.replace(at, secret.size(), "***");
+  for (std::size_t at = out.find(secret); at != out.npos; at = out.find(secret, at + 3))
+    out.replace(at, secret.size(), "***");
   return out;
 }
 

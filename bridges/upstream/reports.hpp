@@ -1,12 +1,12 @@
 // The payloads of what a session says of itself (`bridge` events: session, gap, quarantine). Pure.
 #pragma once
 
+#include "daemon/base/clock.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "daemon/base/clock.hpp"
 
 namespace bridge55::upstream {
 

@@ -1,5 +1,11 @@
 #include "bridges/upstream/run.hpp"
 
+#include "bridges/upstream/endpoint.hpp"
+#include "bridges/upstream/protocols.hpp"
+#include "bridges/upstream/reports.hpp"
+#include "daemon/base/log.hpp"
+#include "daemon/net/ws_handshake.hpp"
+
 #include <cstdlib>
 #include <random>
 
@@ -7,18 +13,14 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 
-#include "bridges/upstream/endpoint.hpp"
-#include "bridges/upstream/protocols.hpp"
-#include "bridges/upstream/reports.hpp"
-#include "daemon/base/log.hpp"
-#include "daemon/net/ws_handshake.hpp"
-
 namespace bridge55::upstream {
 namespace {
 
 constexpr std::size_t kMaxMessage = 16u << 20;
 
-Now now() { return {SteadyClock::now(), wall_now()}; }
+Now now() {
+  return {SteadyClock::now(), wall_now()};
+}
 
 std::string environment(const char* name) {
   const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody changes the environment
@@ -39,17 +41,23 @@ WsSession::Run::Run(const Parts& parts, config::Upstream settings)
       timer_(parts.io) {
   const metrics::Labels labels = {{"source", settings_.name}};
   up_ = &metrics_.gauge("bridge55_session_up", "Whether the upstream session is logged in.", labels);
-  last_message_ = &metrics_.gauge("bridge55_session_last_message_timestamp_seconds",
-                                  "When the upstream session last received a message, in seconds since the epoch.", labels);
+  last_message_ = &metrics_.gauge(
+      "bridge55_session_last_message_timestamp_seconds",
+      "When the upstream session last received a message, in seconds since the epoch.", labels);
   const auto counter = [&](Counter which, const char* name, const char* help, metrics::Labels with) {
     counters_[static_cast<std::size_t>(which)] = &metrics_.counter(name, help, with);
   };
-  counter(Counter::duplicate, "bridge55_session_duplicates_total", "Upstream messages dropped as duplicates.", labels);
-  counter(Counter::ignored, "bridge55_session_ignored_total", "Upstream messages of a type that is not known.", labels);
-  counter(Counter::quarantined, "bridge55_session_quarantined_total", "Upstream frames that could not be understood.", labels);
+  counter(Counter::duplicate, "bridge55_session_duplicates_total", "Upstream messages dropped as duplicates.",
+          labels);
+  counter(Counter::ignored, "bridge55_session_ignored_total",
+          "Upstream messages of a type that is not known.", labels);
+  counter(Counter::quarantined, "bridge55_session_quarantined_total",
+          "Upstream frames that could not be understood.", labels);
   constexpr const char* kGaps = "Gaps in what upstream told, by what became of them.";
-  counter(Counter::gap_detected, "bridge55_gaps_total", kGaps, {{"source", settings_.name}, {"result", "detected"}});
-  counter(Counter::gap_unrecovered, "bridge55_gaps_total", kGaps, {{"source", settings_.name}, {"result", "unrecovered"}});
+  counter(Counter::gap_detected, "bridge55_gaps_total", kGaps,
+          {{"source", settings_.name}, {"result", "detected"}});
+  counter(Counter::gap_unrecovered, "bridge55_gaps_total", kGaps,
+          {{"source", settings_.name}, {"result", "unrecovered"}});
 }
 
 // ---- connecting: each step has a deadline of its own
@@ -97,7 +105,8 @@ awaitable<bool> WsSession::Run::connect(const Endpoint& endpoint, End& end) {
     end = {Cause::tls, fault.what(), 0, {}};
     co_return false;
   }
-  error = co_await stream_->tls_client(tls_, endpoint.host, true, SteadyClock::now() + settings_.timeouts.connect);
+  error = co_await stream_->tls_client(tls_, endpoint.host, true,
+                                       SteadyClock::now() + settings_.timeouts.connect);
   if (!error) co_return true;
   if (error == net::Error::verify) tls_.reset();  // a ca_file that is replaced is read again
   end = failure(Cause::tls, "TLS handshake failed", error);
@@ -106,8 +115,10 @@ awaitable<bool> WsSession::Run::connect(const Endpoint& endpoint, End& end) {
 
 awaitable<bool> WsSession::Run::upgrade(const Endpoint& endpoint, End& end) {
   net::Upgrade request{endpoint.host_header, endpoint.target, {}};
-  // The vendor's sockets take the key in the login (vendor docs: "No authentication is needed at connection time").
-  if (settings_.kind == config::UpstreamKind::websocket && settings_.auth_header_given && !settings_.api_key.empty()) {
+  // The vendor's sockets take the key in the login (vendor docs: "No authentication is needed at connection
+  // time").
+  if (settings_.kind == config::UpstreamKind::websocket && settings_.auth_header_given &&
+      !settings_.api_key.empty()) {
     request.headers.emplace_back(settings_.auth_header, settings_.api_key.reveal());
   }
   const SteadyTime until = SteadyClock::now() + settings_.timeouts.connect;

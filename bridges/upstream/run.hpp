@@ -1,5 +1,11 @@
-// The inside of WsSession, shared by ws_session.cpp (reading, writing) and run.cpp (connecting, doing what the deciding parts ask for).
+// The inside of WsSession, shared by ws_session.cpp (reading, writing) and run.cpp (connecting, doing what
+// the deciding parts ask for).
 #pragma once
+
+#include "bridges/upstream/lifecycle.hpp"
+#include "bridges/upstream/session.hpp"
+#include "bridges/upstream/ws_session.hpp"
+#include "daemon/net/stream.hpp"
 
 #include <functional>
 #include <memory>
@@ -7,11 +13,6 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
-
-#include "bridges/upstream/lifecycle.hpp"
-#include "bridges/upstream/session.hpp"
-#include "bridges/upstream/ws_session.hpp"
-#include "daemon/net/stream.hpp"
 
 namespace bridge55::upstream {
 

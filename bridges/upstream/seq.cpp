@@ -40,7 +40,8 @@ std::uint64_t fingerprint_of(std::string_view bytes) {
 void SeqTracker::restart() {
   started_ = false;
   holes_.clear();
-  for (Recent& recent : recent_) recent.used = false;
+  for (Recent& recent : recent_)
+    recent.used = false;
 }
 
 SeqTracker::Verdict SeqTracker::see(std::string_view token, std::string_view frame) {

@@ -1,9 +1,9 @@
 #include "bridges/upstream/session.hpp"
 
-#include <algorithm>
-
 #include "bridges/upstream/reports.hpp"
 #include "daemon/events/json.hpp"
+
+#include <algorithm>
 
 namespace bridge55::upstream {
 namespace {
@@ -12,10 +12,15 @@ using namespace std::chrono_literals;
 
 // A redelivery comes right behind the login.
 constexpr auto kRepeatWindow = 10s;
-// Vendor docs, ABP WebSocket, "Connection limits": 100 messages wait for their acknowledgement; a few more, because nobody says whether
-// the window is checked before or after a send.
+// Vendor docs, ABP WebSocket, "Connection limits": 100 messages wait for their acknowledgement; a few more,
+// because nobody says whether the window is checked before or after a send.
 constexpr std::uint64_t kWindow = 100, kWindowSlack = 4;
 constexpr auto kStallAfter = 10s;
+// A feed may be quiet at its hundredth message: how much longer than its usual pause makes it a stall.
+constexpr int kStallPauses = 20;
+constexpr auto kStallAtLast = 10min;
+constexpr std::string_view kStallReason =
+    "stalled at 100 unacknowledged messages; logging in without reliable delivery";
 // Less than this without a whole message is a trickle, not a slow transfer.
 constexpr std::size_t kRealProgress = 64u << 10;
 constexpr std::size_t kMaxNotes = 200;
@@ -27,7 +32,10 @@ std::string seconds_of(config::Duration duration) {
 }  // namespace
 
 Session::Session(const Parts& parts)
-    : settings_(parts.settings), slot_(parts.slot), protocol_(parts.protocol), actions_(parts.actions),
+    : settings_(parts.settings),
+      slot_(parts.slot),
+      protocol_(parts.protocol),
+      actions_(parts.actions),
       acks_(parts.settings.ack) {}
 
 void Session::opened(Now now) {
@@ -60,7 +68,9 @@ void Session::progress(std::size_t bytes, Now now) {
   received_at_ = now.steady;
 }
 
-void Session::read_again(Now now) { received_at_ = now.steady; }
+void Session::read_again(Now now) {
+  received_at_ = now.steady;
+}
 
 void Session::received(const ws::Message& message, Now now) {
   if (end_) return;
@@ -202,7 +212,8 @@ void Session::take_ready(const Incoming& in, Now now) {
   if (!up_) come_up(now);
 }
 
-// After the login only a refusal ends a session: an answer to a message that the server does not know must not.
+// After the login only a refusal ends a session: an answer to a message that the server does not know must
+// not.
 void Session::take_error(const std::string& text) {
   last_error_ = masked(text, settings_.api_key.reveal());
   const Cause cause = cause_of_words(text, up_ ? Cause::error : Cause::login);
@@ -217,7 +228,8 @@ void Session::quarantine(std::string_view reason, const ws::Message& message) {
   frame.bytes = message.data;
   frame.is_text = message.valid_utf8 && message.kind != ws::Kind::binary;
   frame.size = message.size;
-  actions_.say("quarantine", "MESSAGE", quarantine_json({settings_.name, slot_}, frame, settings_.api_key.reveal()));
+  actions_.say("quarantine", "MESSAGE",
+               quarantine_json({settings_.name, slot_}, frame, settings_.api_key.reveal()));
 }
 
 void Session::durable(events::EventId id, Now now) {
@@ -226,7 +238,8 @@ void Session::durable(events::EventId id, Now now) {
 
 void Session::send_acks(events::EventId id, Now now) {
   if (end_) return;
-  for (const std::string& message : acks_.durable(id)) send(message, now);
+  for (const std::string& message : acks_.durable(id))
+    send(message, now);
 }
 
 void Session::send(std::string_view text, Now now) {
@@ -235,41 +248,67 @@ void Session::send(std::string_view text, Now now) {
 }
 
 bool Session::may_be_stalled() const {
-  return acks_.on() && acks_.open() == 0 && data_since_login_ >= kWindow && data_since_login_ <= kWindow + kWindowSlack;
+  return acks_.on() && acks_.open() == 0 && data_since_login_ >= kWindow &&
+         data_since_login_ <= kWindow + kWindowSlack;
+}
+
+SteadyTime Session::stalled_from() const {
+  const auto pause =
+      (data_at_ - up_since_) / static_cast<std::int64_t>(std::max<std::uint64_t>(data_since_login_, 1));
+  return data_at_ + std::clamp<SteadyClock::duration>(pause * kStallPauses, kStallAfter, kStallAtLast);
+}
+
+// On a busy feed the peer's queue overflows behind a window that does not move, and it closes before a
+// silence can be noticed: once with 1013 (try again later), or twice in a row in any way.
+void Session::judge_stall(End& end) {
+  if (!acks_.on() || data_since_login_ == 0) return;
+  if (!may_be_stalled()) {
+    ends_at_window_ = 0;
+  } else if (++ends_at_window_ >= 2 || end.close_code == 1013) {
+    reliable_off_ = true;
+    end.reason = std::string(kStallReason) + " (" + end.reason + ")";
+    end.cause = Cause::stall;
+  }
 }
 
 SteadyTime Session::next_tick() const {
-  SteadyTime next = std::min(received_at_ + settings_.keep_alive.dead_after, sent_at_ + settings_.keep_alive.interval);
+  SteadyTime next =
+      std::min(received_at_ + settings_.keep_alive.dead_after, sent_at_ + settings_.keep_alive.interval);
   if (!up_) next = std::min(next, login_until_);
-  if (may_be_stalled()) next = std::min(next, data_at_ + kStallAfter);
+  if (may_be_stalled()) next = std::min(next, stalled_from());
   return next;
 }
 
 void Session::tick(Now now) {
   if (end_) return;
   if (!up_ && now.steady >= login_until_) {
-    return finish({Cause::login, "no answer to the login within " + seconds_of(settings_.timeouts.login), 0, {}});
+    return finish(
+        {Cause::login, "no answer to the login within " + seconds_of(settings_.timeouts.login), 0, {}});
   }
   if (now.steady >= received_at_ + settings_.keep_alive.dead_after) {
     return finish({Cause::silent, "no traffic for " + seconds_of(settings_.keep_alive.dead_after), 0, {}});
   }
-  if (may_be_stalled() && now.steady >= data_at_ + kStallAfter) {
+  if (may_be_stalled() && now.steady >= stalled_from()) {
     reliable_off_ = true;
-    return finish({Cause::stall, "stalled at 100 unacknowledged messages; logging in without reliable delivery", 0, {}});
+    return finish({Cause::stall, std::string(kStallReason), 0, {}});
   }
-  // Also while data flows: a peer may want to hear from us (vendor docs, MM WebSocket: client pings every 30 s).
+  // Also while data flows: a peer may want to hear from us (vendor docs, MM WebSocket: client pings every 30
+  // s).
   if (now.steady < sent_at_ + settings_.keep_alive.interval) return;
   if (!protocol_.ping().empty()) return send(protocol_.ping(), now);
   sent_at_ = now.steady;
   actions_.send_control(ws::Kind::ping, "bridge55");
 }
 
-void Session::broke(End end) { finish(std::move(end)); }
+void Session::broke(End end) {
+  finish(std::move(end));
+}
 
 void Session::finish(End end) {
   if (end_) return;
   const bool from_outside = end.cause == Cause::closed || end.cause == Cause::reset;
   if (restart_announced_ && up_ && from_outside) end.cause = Cause::server_restart;
+  if (from_outside) judge_stall(end);
   if (!last_error_.empty() && end.cause == Cause::reset) end.reason += " after: " + last_error_;
   end.reason = masked(end.reason, settings_.api_key.reveal());
   end_ = std::move(end);

@@ -1,10 +1,7 @@
-// One upstream session between its upgrade and its end, as a pure state machine: messages, commits and times in, actions out. It lives
-// over reconnects (`opened` begins anew) because what a stalled window taught must outlive the connection. I/O thread only.
+// One upstream session between its upgrade and its end, as a pure state machine: messages, commits and times
+// in, actions out. It lives over reconnects (`opened` begins anew) because what a stalled window taught must
+// outlive the connection. I/O thread only.
 #pragma once
-
-#include <optional>
-#include <set>
-#include <string>
 
 #include "bridges/upstream/acks.hpp"
 #include "bridges/upstream/actions.hpp"
@@ -12,6 +9,10 @@
 #include "bridges/upstream/protocol.hpp"
 #include "bridges/upstream/seq.hpp"
 #include "config/config.hpp"
+
+#include <optional>
+#include <set>
+#include <string>
 
 namespace bridge55::upstream {
 
@@ -26,13 +27,13 @@ class Session {
   };
   explicit Session(const Parts& parts);
 
-  void opened(Now now);                                // the WebSocket is open: logs in
+  void opened(Now now);  // the WebSocket is open: logs in
   void received(const ws::Message& message, Now now);
-  void progress(std::size_t bytes, Now now);           // bytes came, whole messages or not
+  void progress(std::size_t bytes, Now now);  // bytes came, whole messages or not
   void durable(events::EventId id, Now now);
-  void tick(Now now);                                  // to be called at `next_tick`, and whenever it is cheap
+  void tick(Now now);  // to be called at `next_tick`, and whenever it is cheap
   SteadyTime next_tick() const;
-  void read_again(Now now);                            // after a pause of ours: silence meanwhile was ours
+  void read_again(Now now);  // after a pause of ours: silence meanwhile was ours
   // The connection ended without a close frame.
   void broke(End end);
 
@@ -58,6 +59,8 @@ class Session {
   void finish(End end);
   void note_once(std::string_view topic, std::string_view about);
   bool may_be_stalled() const;
+  SteadyTime stalled_from() const;
+  void judge_stall(End& end);
 
   const config::Upstream& settings_;
   unsigned slot_;
@@ -75,6 +78,7 @@ class Session {
   WallMicros last_event_at_ = 0, last_traffic_at_ = 0;
   std::size_t unfinished_bytes_ = 0;
   std::uint64_t data_since_login_ = 0;
+  unsigned ends_at_window_ = 0;  // connections in a row that the peer ended at the window
 };
 
 }  // namespace bridge55::upstream

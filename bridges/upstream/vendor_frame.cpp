@@ -1,10 +1,10 @@
 #include "bridges/upstream/vendor_frame.hpp"
 
+#include "daemon/events/json.hpp"
+
 #include <algorithm>
 #include <array>
 #include <utility>
-
-#include "daemon/events/json.hpp"
 
 namespace bridge55::upstream {
 
@@ -54,9 +54,10 @@ constexpr Name kNames[] = {
 };
 
 constexpr std::pair<std::string_view, Type> kTypes[] = {
-    {"data", Type::data},          {"broadcast", Type::data},     {"ping", Type::ping},        {"pong", Type::alive},
-    {"heartbeat", Type::alive},    {"login_ok", Type::ready},     {"subscribed", Type::ready}, {"error", Type::error},
-    {"reconnect", Type::reconnect}, {"login_error", Type::error}, {"auth_error", Type::error},
+    {"data", Type::data},         {"broadcast", Type::data},   {"ping", Type::ping},
+    {"pong", Type::alive},        {"heartbeat", Type::alive},  {"login_ok", Type::ready},
+    {"subscribed", Type::ready},  {"error", Type::error},      {"reconnect", Type::reconnect},
+    {"login_error", Type::error}, {"auth_error", Type::error},
 };
 
 bool cut(std::string_view frame, Members& members) {
@@ -82,9 +83,12 @@ std::string_view decoded(std::string_view token, std::string& buffer) {
   return buffer;
 }
 
-bool is_null(std::string_view token) { return token.empty() || token == "null"; }
+bool is_null(std::string_view token) {
+  return token.empty() || token == "null";
+}
 
-// `"text"`, or the `message` and `code` of an object (vendor drift: `detail` is a string or an object, or the text is under `error`).
+// `"text"`, or the `message` and `code` of an object (vendor drift: `detail` is a string or an object, or the
+// text is under `error`).
 void append_words(std::string& out, std::string_view token) {
   if (is_null(token)) return;
   if (!out.empty()) out += ": ";
@@ -114,7 +118,8 @@ void read_ready(const Members& members, Incoming& into) {
   into.batch_ack = json::find(members.features, "batchAck") == "true";
 }
 
-void read_data(std::string_view frame, const Members& members, std::span<const ChannelKey> keys, Incoming& into) {
+void read_data(std::string_view frame, const Members& members, std::span<const ChannelKey> keys,
+               Incoming& into) {
   events::Facts& facts = into.facts;
   facts.channel = decoded(members.channel, into.channel_text);
   if (facts.channel.empty()) {
@@ -131,7 +136,8 @@ void read_data(std::string_view frame, const Members& members, std::span<const C
   facts.seq = members.seq;
   facts.raw = frame;
   facts.key = key_of(keys, facts.channel, facts.payload, into.key_text);
-  if (facts.key.empty() && !facts.old.empty()) facts.key = key_of(keys, facts.channel, facts.old, into.key_text);
+  if (facts.key.empty() && !facts.old.empty())
+    facts.key = key_of(keys, facts.channel, facts.old, into.key_text);
   into.require_ack = members.require_ack != "false";
 }
 
@@ -174,7 +180,8 @@ void read_vendor_frame(std::string_view frame, std::span<const ChannelKey> keys,
 std::string merged_object(std::vector<Member> members, std::string_view overrides) {
   std::vector<std::string> names;  // of what is added
   json::members(overrides, [&](std::string_view key, std::string_view value) {
-    const auto same = std::ranges::find_if(members, [&](const Member& m) { return json::same_name(key, m.name); });
+    const auto same =
+        std::ranges::find_if(members, [&](const Member& m) { return json::same_name(key, m.name); });
     if (same != members.end()) {
       same->value = value;
     } else {

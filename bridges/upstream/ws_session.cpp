@@ -1,5 +1,8 @@
 #include "bridges/upstream/ws_session.hpp"
 
+#include "bridges/upstream/run.hpp"
+#include "daemon/base/log.hpp"
+
 #include <cstdlib>
 #include <stdexcept>
 
@@ -12,21 +15,20 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include "bridges/upstream/run.hpp"
-#include "daemon/base/log.hpp"
-
 namespace bridge55::upstream {
 namespace {
 
 using namespace std::chrono_literals;
 
 constexpr std::size_t kReadAtOnce = 128u << 10;
-constexpr std::size_t kKeepBuffer = 1u << 20;   // a larger one, grown for a huge message, goes back
+constexpr std::size_t kKeepBuffer = 1u << 20;  // a larger one, grown for a huge message, goes back
 constexpr std::size_t kMaxUnsent = 4u << 20;
-constexpr auto kCloseWithin = 1s;               // for the peer's answer to our close frame
+constexpr auto kCloseWithin = 1s;  // for the peer's answer to our close frame
 constexpr auto kPauseIsGapAfter = 1s;
 
-Now now() { return {SteadyClock::now(), wall_now()}; }
+Now now() {
+  return {SteadyClock::now(), wall_now()};
+}
 
 }  // namespace
 
@@ -111,7 +113,8 @@ void WsSession::Run::take_messages() {
     if (next == ws::FrameReader::Next::need_more) break;
     if (next == ws::FrameReader::Next::violation) {
       violated_ = violation.code;
-      session_.broke({Cause::protocol, "broke the WebSocket protocol: " + std::string(violation.reason), 0, {}});
+      session_.broke(
+          {Cause::protocol, "broke the WebSocket protocol: " + std::string(violation.reason), 0, {}});
       break;
     }
     any = true;
@@ -153,7 +156,9 @@ awaitable<void> WsSession::Run::say_goodbye(const End& end) {
     stream_->reset();
     co_return;
   }
-  const std::uint16_t code = end.close_code != 0 && end.close_code != 1005 ? end.close_code : violated_ != 0 ? violated_ : 1000;
+  const std::uint16_t code = end.close_code != 0 && end.close_code != 1005 ? end.close_code
+                             : violated_ != 0                              ? violated_
+                                                                           : 1000;
   outgoing_ += ws::close_frame(ws::Role::client, code, "");
   corked_ = false;
   flush();
@@ -167,7 +172,8 @@ awaitable<void> WsSession::Run::say_goodbye(const End& end) {
     ws::Message message;
     ws::Violation violation;
     auto next = reader_.next(message, violation);
-    while (next == ws::FrameReader::Next::message && message.kind != ws::Kind::close) next = reader_.next(message, violation);
+    while (next == ws::FrameReader::Next::message && message.kind != ws::Kind::close)
+      next = reader_.next(message, violation);
     if (next != ws::FrameReader::Next::need_more) co_return;
   }
 }
@@ -178,9 +184,11 @@ void WsSession::Run::flush() {
   const iovec piece{outgoing_.data(), outgoing_.size()};
   const net::Transfer transfer = stream_->try_write({&piece, 1});
   outgoing_.erase(0, transfer.bytes);
-  if (transfer.error && transfer.error != asio::error::would_block) return outgoing_.clear();  // reading will tell why
+  if (transfer.error && transfer.error != asio::error::would_block)
+    return outgoing_.clear();  // reading will tell why
   if (outgoing_.empty()) return;
-  if (outgoing_.size() > kMaxUnsent) return session_.broke({Cause::reset, "upstream does not read what we send", 0, {}});
+  if (outgoing_.size() > kMaxUnsent)
+    return session_.broke({Cause::reset, "upstream does not read what we send", 0, {}});
   writing_ = true;
   asio::co_spawn(io_, write_rest(shared_from_this(), connection_), asio::detached);
 }
@@ -201,15 +209,25 @@ awaitable<void> WsSession::Run::write_rest(std::shared_ptr<Run> self, std::uint6
 WsSession::WsSession(const Parts& parts, config::Upstream settings)
     : run_(std::make_shared<Run>(parts, std::move(settings))) {}
 
-WsSession::~WsSession() { run_->abandon(); }
+WsSession::~WsSession() {
+  run_->abandon();
+}
 
 void WsSession::start() {
   run_->starting();
   asio::co_spawn(run_->io(), run_->run(), asio::detached);
 }
-void WsSession::durable(events::EventId id) { run_->durable(id); }
-void WsSession::resume() { run_->resume(); }
-bridges::SessionStatus WsSession::status() const { return run_->status(); }
-void WsSession::stop(std::function<void()> stopped) { run_->stop(std::move(stopped)); }
+void WsSession::durable(events::EventId id) {
+  run_->durable(id);
+}
+void WsSession::resume() {
+  run_->resume();
+}
+bridges::SessionStatus WsSession::status() const {
+  return run_->status();
+}
+void WsSession::stop(std::function<void()> stopped) {
+  run_->stop(std::move(stopped));
+}
 
 }  // namespace bridge55::upstream

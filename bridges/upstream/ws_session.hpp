@@ -1,13 +1,14 @@
-// An upstream event session over a WebSocket: the thin coroutine that connects, feeds the pure parts and does what they ask for.
-// Owned by the daemon; I/O thread only. It reads as much as the socket has, hands over every message, then flushes the host once.
+// An upstream event session over a WebSocket: the thin coroutine that connects, feeds the pure parts and does
+// what they ask for. Owned by the daemon; I/O thread only. It reads as much as the socket has, hands over
+// every message, then flushes the host once.
 #pragma once
-
-#include <functional>
-#include <memory>
 
 #include "bridges/source.hpp"
 #include "config/config.hpp"
 #include "daemon/base/metrics.hpp"
+
+#include <functional>
+#include <memory>
 
 namespace boost::asio {
 class io_context;
@@ -36,7 +37,8 @@ class WsSession final : public bridges::Source {
 
  private:
   class Run;
-  std::shared_ptr<Run> run_;  // shared with its coroutine, which may outlive this object by one turn of the loop
+  std::shared_ptr<Run>
+      run_;  // shared with its coroutine, which may outlive this object by one turn of the loop
 };
 
 }  // namespace bridge55::upstream

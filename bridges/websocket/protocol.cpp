@@ -6,7 +6,8 @@ namespace bridge55::websocket {
 namespace {
 
 // A field's text, or the default where the path is not given or leads nowhere; numbers keep their digits.
-std::string_view text_at(std::string_view frame, std::string_view path, std::string_view otherwise, std::string& buffer) {
+std::string_view text_at(std::string_view frame, std::string_view path, std::string_view otherwise,
+                         std::string& buffer) {
   if (path.empty()) return otherwise;
   const std::string_view token = json::find(frame, path);
   if (!json::is_string(token) && !json::is_number(token)) return otherwise;

@@ -1,10 +1,11 @@
-// Any other WebSocket feed of JSON texts or binary frames: every frame is an event, and `fields:` says where its parts are. Pure.
+// Any other WebSocket feed of JSON texts or binary frames: every frame is an event, and `fields:` says where
+// its parts are. Pure.
 #pragma once
-
-#include <memory>
 
 #include "bridges/upstream/protocol.hpp"
 #include "config/config.hpp"
+
+#include <memory>
 
 namespace bridge55::websocket {
 

@@ -1,5 +1,5 @@
-// Exponential backoff with full jitter: each delay is drawn from zero to a ceiling that doubles, so that many clients of a peer that
-// comes back do not arrive together. Pure: the random number is a parameter.
+// Exponential backoff with full jitter: each delay is drawn from zero to a ceiling that doubles, so that many
+// clients of a peer that comes back do not arrive together. Pure: the random number is a parameter.
 #pragma once
 
 #include <algorithm>

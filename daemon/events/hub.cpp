@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 
+#include "daemon/base/crash_point.hpp"
 #include "daemon/base/log.hpp"
 #include "daemon/base/metrics.hpp"
 #include "daemon/events/cursor.hpp"
@@ -79,6 +80,7 @@ void Hub::tick(WallMicros now) {
 }
 
 EventPtr Hub::publish(const Facts& facts, bool may_repeat) {
+  crash_point("hub.publish.before");
   const WallMicros now = wall_now();
   if (may_repeat) {
     const std::uint32_t seen = message_ids_.seen(facts, now);
@@ -98,7 +100,9 @@ EventPtr Hub::publish(const Facts& facts, bool may_repeat) {
   last_id_ = id;
   last_published_ = now;
   tail_.push(event);
+  crash_point("hub.publish.numbered");
   journal_.append(event, ids.fingerprint);
+  crash_point("hub.publish.appended");
   count(facts);
   unflushed_ = true;
   if (tail_.bytes() > tail_limit_) trim();
@@ -151,6 +155,7 @@ void Hub::flush() {
 // Cursors come and go while they are woken: a removed one leaves a null behind, new ones are at the end and need no wake.
 void Hub::wake(bool live) {
   waking_ = true;
+  crash_point(live ? "hub.wake.live" : "hub.wake.durable");
   const std::size_t count = cursors_.size();
   for (std::size_t i = 0; i < count; ++i) {
     Cursor* cursor = cursors_[i];

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "daemon/base/crash_point.hpp"
+#include "daemon/events/journal_log.hpp"
 
 namespace bridge55::events {
 namespace {
@@ -49,14 +50,8 @@ void look_over(Store& store, const std::string& path) {
   }
 }
 
-std::unique_ptr<Store> opened(const std::string& path) {
-  auto store = std::make_unique<Store>(path);
-  look_over(*store, path);
-  return store;
-}
-
 // The damaged file is copied into a new one as far as it can be read, then they change places.
-std::unique_ptr<Store> rebuilt(const std::string& path, const std::string& why, Recovered& recovered) {
+void rebuild(const std::string& path, const std::string& why, Recovered& recovered) {
   const RepairNames names(path);
   remove_journal(names.rebuilt);
   create_file(names.rebuilt);
@@ -74,21 +69,6 @@ std::unique_ptr<Store> rebuilt(const std::string& path, const std::string& why, 
   const std::string damaged = swap_in(path, wall_now());
   recovered.repairs.push_back("the journal was damaged (" + why + "): it is kept as " + damaged + ", what could be read was copied");
   recovered.repairs.insert(recovered.repairs.end(), lost.begin(), lost.end());
-  return opened(path);
-}
-
-std::unique_ptr<Store> opened_or_rebuilt(const std::string& path, Recovered& recovered) {
-  std::string why = "found while it was in use";
-  if (!exists(RepairNames(path).suspect)) {
-    try {
-      refuse_foreign(path);
-      return opened(path);
-    } catch (const sqlite::Error& error) {
-      if (error.trouble != sqlite::Trouble::corrupt) throw;
-      why = error.what();
-    }
-  }
-  return rebuilt(path, why, recovered);
 }
 
 void recover_progress(Store& store, Progress& progress, Recovered& recovered) {
@@ -102,7 +82,7 @@ void recover_progress(Store& store, Progress& progress, Recovered& recovered) {
   progress.swept = {note("swept0"), note("swept1"), note("swept2")};
   progress.compacted = note("compacted");
   progress.removed = note("removed");
-  recovered.clean_stop = note("clean") != 0 || (recovered.fresh && recovered.repairs.empty());
+  recovered.clean_stop = recovered.repairs.empty() && (note("clean") != 0 || recovered.fresh);
   if (damaged) recovered.repairs.emplace_back("notes of the journal were damaged: the clock and the events stand in for them");
 
   const auto last = store.last_commit();
@@ -160,8 +140,25 @@ void settle(OpenedJournal& journal, WallMicros now, EventId known) {
   journal.lock->keep_ceiling(journal.progress.ceiling, false);
 }
 
-void open_store(OpenedJournal& journal, Recovered& recovered) {
-  const WallMicros now = wall_now();
+void recover(OpenedJournal& journal, Recovered& recovered, WallMicros now) {
+  journal.store = std::make_unique<Store>(journal.path);
+  look_over(*journal.store, journal.path);
+  recover_progress(*journal.store, journal.progress, recovered);
+  recover_cursors(*journal.store, recovered);
+  recover_recent(*journal.store, recovered, now);
+  recovered.last_id = journal.progress.last_id;
+  recovered.oldest_id = journal.progress.oldest_id;
+  recovered.gone_through = journal.progress.gone_through;
+  recovered.ceiling = std::max({journal.progress.ceiling, journal.lock->ceiling_found(), journal.progress.last_id});
+  // Nothing says how far ids went: no ceiling is further ahead of the clock than a minute.
+  if (!recovered.repairs.empty() && std::max(journal.progress.ceiling, journal.lock->ceiling_found()) == 0) {
+    recovered.ceiling = std::max(recovered.ceiling, static_cast<EventId>(now + 61 * kSecond));
+  }
+  settle(journal, now, recovered.ceiling);
+}
+
+// What the files beside the journal say, before it is opened; in words, why it must be rebuilt.
+std::string look_around(const OpenedJournal& journal, Recovered& recovered, WallMicros now) {
   const std::string& path = journal.path;
   if (const std::string damaged = swap_in(path, now); !damaged.empty()) {
     recovered.repairs.push_back("a repair that was cut short is complete: the damaged journal is kept as " + damaged);
@@ -171,23 +168,30 @@ void open_store(OpenedJournal& journal, Recovered& recovered) {
     recovered.repairs.push_back("the journal is missing though one was here: everything through " +
                                 std::to_string(journal.lock->ceiling_found()) + " is lost");
   }
-  const std::string lost = check_log(path + "-wal", path + ".damaged-" + std::to_string(now / kSecond) + "-wal");
-  journal.store = opened_or_rebuilt(path, recovered);
-  recover_progress(*journal.store, journal.progress, recovered);
-  if (!lost.empty()) recovered.repairs.push_back(lost + " (events after " + std::to_string(journal.progress.last_id) + ")");
-  recover_cursors(*journal.store, recovered);
-  recover_recent(*journal.store, recovered, now);
+  const LogCheck log = check_log(path + "-wal", path + ".damaged-" + std::to_string(now / kSecond) + ".log", kPageBytes);
+  if (!log.words.empty()) recovered.repairs.push_back(log.words);
+  if (log.state == LogCheck::State::damaged) mark_suspect(path);
+  return exists(RepairNames(path).suspect) ? "found while it was in use, or in its log" : "";
+}
 
-  recovered.last_id = journal.progress.last_id;
-  recovered.oldest_id = journal.progress.oldest_id;
-  recovered.gone_through = journal.progress.gone_through;
-  recovered.ceiling = std::max({journal.progress.ceiling, journal.lock->ceiling_found(), journal.progress.last_id});
-  // Nothing says how far ids went: no ceiling is further ahead of the clock than a minute.
-  const bool unknown = !recovered.repairs.empty() && (journal.progress.ceiling == 0 || recovered.fresh);
-  if (unknown && journal.lock->ceiling_found() == 0) {
-    recovered.ceiling = std::max(recovered.ceiling, static_cast<EventId>(now + 61 * kSecond));
+void open_store(OpenedJournal& journal, Recovered& recovered) {
+  const WallMicros now = wall_now();
+  std::string why = look_around(journal, recovered, now);
+  const Recovered before = recovered;
+  if (why.empty()) {
+    try {
+      refuse_foreign(journal.path);
+      return recover(journal, recovered, now);
+    } catch (const sqlite::Error& error) {
+      if (error.trouble != sqlite::Trouble::corrupt) throw;
+      why = error.what();
+    }
   }
-  settle(journal, now, recovered.ceiling);
+  journal.store.reset();
+  journal.progress = {};
+  recovered = before;
+  rebuild(journal.path, why, recovered);
+  recover(journal, recovered, now);
 }
 
 }  // namespace

@@ -27,8 +27,4 @@ std::vector<std::string> salvage(const std::string& damaged, Store& into);
 // The next id after `after` that can be reached, over damaged pages; 0: none.
 EventId next_reachable(sqlite::Connection& connection, EventId after);
 
-// Looks for damage in a write-ahead log that SQLite would take for its end (https://sqlite.org/fileformat2.html#walformat). Empty, or
-// in words what follows the damage and is lost; then the log has been copied to `keep_as`.
-std::string check_log(const std::string& log, const std::string& keep_as);
-
 }  // namespace bridge55::events

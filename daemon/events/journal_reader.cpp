@@ -159,6 +159,7 @@ bool Reader::rows(Job& job) {
   if (timed && job.in_window_through <= job.position && !seek_window(job)) return true;
   const EventId before = request.before != 0 ? std::min<EventId>(request.before, INT64_MAX) : INT64_MAX;
   rows_.bind(1, std::min<EventId>(job.position, INT64_MAX)).bind(2, before);
+  const EventId begun = job.position;
   for (std::size_t looked = 0; looked < kSliceRows; ++looked) {
     if (!rows_.row()) return true;
     const Step step = take(job);
@@ -167,7 +168,7 @@ bool Reader::rows(Job& job) {
     return step == Step::finished;
   }
   rows_.reset();
-  return false;
+  return job.position == begun && !leap(job, "ids go backwards");
 }
 
 // One row: checked against its checksum and its predecessor, then against what was asked for.
@@ -247,7 +248,7 @@ bool Reader::leap(Job& job, const char* why) {
     rows_.bind(1, next - 1).bind(2, next + 1);
     const bool readable = rows_.row() && event_row(rows_).sound;
     rows_.reset();
-    job.position = readable ? next - 1 : next;
+    job.position = readable && next - 1 > last ? next - 1 : next;
   } catch (const sqlite::Error&) {
     job.position = next;
   }

@@ -1,8 +1,4 @@
 #include <algorithm>
-#include <array>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <optional>
 
 #include "daemon/events/journal_open.hpp"
@@ -13,66 +9,13 @@ namespace {
 constexpr std::size_t kRowsCommitted = 1000;
 constexpr std::size_t kPlacesNamed = 20;
 
-std::uint32_t big_endian(const char* at) {
-  std::uint32_t value;
-  std::memcpy(&value, at, sizeof value);
-  return __builtin_bswap32(value);
-}
-
-struct LogSum {
-  std::uint32_t a = 0, b = 0;
-  bool operator==(const LogSum&) const = default;
-  // The format's own sum over pairs of words, in the byte order that the header names.
-  LogSum over(const char* bytes, std::size_t size, bool big) const {
-    LogSum sum = *this;
-    for (std::size_t i = 0; i + 8 <= size; i += 8) {
-      std::uint32_t words[2];
-      std::memcpy(words, bytes + i, sizeof words);
-      sum.a += (big ? __builtin_bswap32(words[0]) : words[0]) + sum.b;
-      sum.b += (big ? __builtin_bswap32(words[1]) : words[1]) + sum.a;
-    }
-    return sum;
-  }
-};
-
-struct LogFrames {
-  bool header_sound = false, header_blank = false;
-  std::uint64_t damaged_at = 0;   // byte of the first frame that does not fit; 0: none
-  std::size_t commits_behind = 0;  // that frame's included
-};
-
-LogFrames scan_log(std::ifstream& log) {
-  LogFrames found;
-  std::array<char, 32> header{};
-  if (!log.read(header.data(), header.size())) {
-    found.header_sound = true;  // an empty log
-    return found;
-  }
-  const std::uint32_t magic = big_endian(header.data()), page = big_endian(header.data() + 8);
-  const bool big = (magic & 1) != 0;
-  LogSum sum{big_endian(header.data() + 24), big_endian(header.data() + 28)};
-  found.header_blank = std::ranges::all_of(header, [](char c) { return c == 0; });
-  found.header_sound = (magic & ~1u) == 0x377f0682 && page >= 512 && page <= 65536 && LogSum{}.over(header.data(), 24, big) == sum;
-  if (!found.header_sound) return found;
-
-  std::string frame(24 + page, '\0');
-  for (std::uint64_t at = header.size(); log.read(frame.data(), static_cast<std::streamsize>(frame.size())); at += frame.size()) {
-    if (std::memcmp(frame.data() + 8, header.data() + 16, 8) != 0) break;  // of an earlier round: the log's end
-    const LogSum said{big_endian(frame.data() + 16), big_endian(frame.data() + 20)};
-    const bool fits = sum.over(frame.data(), 8, big).over(frame.data() + 24, page, big) == said;
-    if (!fits && found.damaged_at == 0) found.damaged_at = at;
-    if (found.damaged_at != 0 && big_endian(frame.data() + 4) != 0) ++found.commits_behind;
-    sum = said;
-  }
-  return found;
-}
-
 // The smallest start from which the next id can be reached, found by widening steps and then halving.
 EventId reach_over(sqlite::Statement& probe, EventId after) {
   const auto at = [&probe](EventId from) -> std::optional<EventId> {
     try {
       const EventId id = probe.bind(1, from).row() ? probe.id(0) : 0;
       probe.reset();
+      if (id != 0 && id <= from) return std::nullopt;  // a page that stands in another's place
       return id;
     } catch (const sqlite::Error&) {
       return std::nullopt;
@@ -159,25 +102,36 @@ class Salvage {
       rows.bind(1, after);
       while (commit.count < kRowsCommitted && (more = rows.row())) {
         const EventRow row = event_row(rows);
-        if (!row.sound || row.row.id <= after) {
-          lose(after, "a row's checksum does not fit");
-          after = std::max(after, row.row.id <= after ? after + 1 : row.row.id);
+        if (row.row.id <= after) {
+          rows.reset();
+          more = leap(after, "ids go backwards");
           break;
         }
-        if (row.before > after && row.before > gone_through_) lose(after, "rows are missing");
-        copy(row, commit);
+        if (!row.sound) {
+          lose(after, "a checksum does not fit");
+        } else {
+          if (row.before > after && row.before > gone_through_) lose(after, "rows are missing");
+          copy(row, commit);
+        }
         after = row.row.id;
       }
       rows.reset();
     } catch (const sqlite::Error& error) {
       if (error.trouble == sqlite::Trouble::full) throw;
-      const EventId next = next_reachable(from_, after);
-      lose(after, error.what());
-      more = next != 0;
-      after = next == after + 1 || next <= after ? after + 1 : next - 1;
+      more = leap(after, error.what());
     }
     if (commit.count > 0) into_.insert_commit(commit);
     return more;
+  }
+
+  // Over what cannot be read; false where nothing behind it can be reached.
+  bool leap(EventId& after, const char* why) {
+    lose(after, why);
+    const EventId next = next_reachable(from_, after);
+    // The row that was reached may be the one that cannot be read.
+    after = next > after + 1 && next != leapt_to_ ? next - 1 : next;
+    leapt_to_ = next;
+    return next != 0;
   }
 
   void copy(const EventRow& row, CommitRow& commit) {
@@ -191,7 +145,7 @@ class Salvage {
     commit.appended = ++copied_;
   }
 
-  void lose(EventId after, const std::string& why) {
+  void lose(EventId after, const char* why) {
     if (lost_places_++ < kPlacesNamed) lost_.push_back("events right after " + std::to_string(after) + " could not be read: " + why);
   }
 
@@ -202,7 +156,7 @@ class Salvage {
 
   sqlite::Connection& from_;
   Store& into_;
-  EventId gone_through_ = 0, last_ = 0;
+  EventId gone_through_ = 0, last_ = 0, leapt_to_ = 0;
   std::uint64_t copied_ = 0;
   std::size_t lost_places_ = 0;
   std::vector<std::string> lost_;
@@ -223,18 +177,6 @@ std::vector<std::string> salvage(const std::string& damaged, Store& into) {
     if (into.connection().in_transaction()) throw;
     return {std::string("nothing of it could be read: ") + error.what()};
   }
-}
-
-std::string check_log(const std::string& log, const std::string& keep_as) {
-  std::ifstream file(log, std::ios::binary);
-  if (!file) return {};
-  const LogFrames found = scan_log(file);
-  if (found.header_blank || (found.header_sound && found.commits_behind == 0)) return {};
-  std::filesystem::copy_file(log, keep_as, std::filesystem::copy_options::overwrite_existing);
-  const std::string kept = "; the log is kept as " + keep_as;
-  if (!found.header_sound) return "the head of the write-ahead log is damaged, so that what it held is lost" + kept;
-  return "the write-ahead log is damaged or was cut off at byte " + std::to_string(found.damaged_at) + ", so that " +
-         std::to_string(found.commits_behind) + " commits are lost" + kept;
 }
 
 }  // namespace bridge55::events

@@ -27,7 +27,7 @@ CREATE TABLE notes(name TEXT PRIMARY KEY, value INTEGER NOT NULL, sum INTEGER NO
 
 void set_up(sqlite::Connection& connection) {
   // Both count only before the first page is written.
-  connection.run("PRAGMA page_size=16384; PRAGMA journal_mode=WAL");
+  connection.run(("PRAGMA page_size=" + std::to_string(kPageBytes) + "; PRAGMA journal_mode=WAL").c_str());
   connection.run("PRAGMA synchronous=FULL; PRAGMA secure_delete=OFF; PRAGMA cache_size=-16384; PRAGMA mmap_size=0");
   connection.run("PRAGMA wal_autocheckpoint=0; PRAGMA temp_store=MEMORY; PRAGMA cell_size_check=ON");
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "daemon/base/crash_point.hpp"
 #include "daemon/base/log.hpp"
 #include "daemon/base/metrics.hpp"
 #include "daemon/events/json.hpp"
@@ -87,6 +88,7 @@ void SinkPump::offer(std::span<const EventPtr> events) {
   batches_.push_back(batch);
   if (!deliveries.empty()) {
     offered_ = deliveries.back().event->id();
+    crash_point("sink.offer.before");
     sink_->offer(std::move(deliveries));
   } else if (confirmed_ >= offered_) {
     confirmed(batch.last);  // nothing in this batch was for this sink
@@ -105,7 +107,9 @@ void SinkPump::confirmed(EventId id) {
     if (batch.wanted > 0) latency_.record_micros(wall_now() - batch.received_at);
     batches_.pop_front();
   }
+  crash_point("sink.confirmed.before");
   hub_.journal().store_cursor(name_, confirmed_);
+  crash_point("sink.confirmed.after");
   stop_if_done();
 }
 

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -91,30 +90,24 @@ void need_directory(const std::string& path) {
   if (::mkdir(directory.c_str(), 0755) != 0) fail(path, "its directory cannot be made", errno);
 }
 
-// Listens under a private name first, so that nobody can connect before mode and group are right.
-void bind_quietly(int descriptor, const std::string& path, unsigned mode, const std::string& group) {
-  const std::string quiet = directory_of(path) + "/.b55-" + std::to_string(::getpid());
-  const sockaddr_un address = address_of(quiet, path);
-  ::unlink(quiet.c_str());
-  // On Linux a socket's own mode is that of the file which bind makes.
-  if (::fchmod(descriptor, 0) != 0) fail(path, "fchmod", errno);
+// Until `listen` nobody can connect; mode and group are right before that. They are set through a descriptor of the file that was made, so
+// that nothing put in its place can be changed instead.
+void bind_and_listen(int descriptor, const std::string& path, unsigned mode, const std::string& group) {
+  const sockaddr_un address = address_of(path, path);
+  const auto id = group.empty() ? std::nullopt : NameService::system().group(group);
+  if (!group.empty() && !id) refuse(path, "there is no group " + group);
   if (::bind(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) fail(path, "bind", errno);
-  const auto give_up = [&](const char* what) {
+  const auto need = [&](bool good, const char* what) {
+    if (good) return;
     const int error = errno;
-    ::unlink(quiet.c_str());
+    ::unlink(path.c_str());
     fail(path, what, error);
   };
-  if (!group.empty()) {
-    const auto id = NameService::system().group(group);
-    if (!id) {
-      ::unlink(quiet.c_str());
-      refuse(path, "there is no group " + group);
-    }
-    if (::lchown(quiet.c_str(), static_cast<uid_t>(-1), *id) != 0) give_up("chown");
-  }
-  if (::chmod(quiet.c_str(), mode) != 0) give_up("chmod");
-  if (::listen(descriptor, kBacklog) != 0) give_up("listen");
-  if (::renameat2(AT_FDCWD, quiet.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) != 0) give_up("rename");
+  const Descriptor file(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  need(file.value >= 0, "open");
+  need(!id || ::fchownat(file.value, "", static_cast<uid_t>(-1), *id, AT_EMPTY_PATH) == 0, "chown");
+  need(::chmod(("/proc/self/fd/" + std::to_string(file.value)).c_str(), mode) == 0, "chmod");
+  need(::listen(descriptor, kBacklog) == 0, "listen");
 }
 
 }  // namespace
@@ -142,7 +135,8 @@ int BoundSocket::release_descriptor() { return std::exchange(descriptor_, -1); }
 void BoundSocket::remove_file() {
   struct stat found {};
   if (!owns_file_ || ::lstat(path_.c_str(), &found) != 0) return;
-  if (found.st_dev == device_ && found.st_ino == inode_) ::unlink(path_.c_str());
+  // An inode's number may have been given to a socket that somebody else made there since.
+  if (found.st_dev == device_ && found.st_ino == inode_ && !somebody_listens(path_)) ::unlink(path_.c_str());
 }
 
 BoundSocket BoundSocket::tcp(const config::Listen& settings) {
@@ -176,7 +170,7 @@ BoundSocket BoundSocket::unix_path(const std::string& path, unsigned mode, const
   BoundSocket bound;
   bound.descriptor_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (bound.descriptor_ < 0) fail(path, "socket", errno);
-  bind_quietly(bound.descriptor_, path, mode, group);
+  bind_and_listen(bound.descriptor_, path, mode, group);
   struct stat found {};
   bound.path_ = path;
   bound.owns_file_ = ::lstat(path.c_str(), &found) == 0;

@@ -297,7 +297,7 @@ void Server::set_feed_routes(const std::string& name, std::optional<events::Sink
 
 void Server::remove_feed(const std::string& name) {
   for (Feed* feed : impl_->context->feeds.all()) {
-    if (feed->routes() && feed->routes()->sink == name) feed->close(1001, "this feed is no longer configured");
+    if (feed->routes() && feed->routes()->sink == name) feed->close(1000, "this feed is no longer configured");
   }
   std::erase_if(impl_->sinks, [&](const auto& sink) { return sink->settings.name == name; });
 }

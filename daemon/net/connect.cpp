@@ -1,23 +1,24 @@
 // Getting a connected socket: names, addresses, proxies.
+#include "daemon/net/stream_impl.hpp"
+
 #include <charconv>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 #include <vector>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
-
-#include "daemon/net/stream_impl.hpp"
 
 namespace bridge55::net {
 
 using boost::asio::ip::tcp;
 
-// A resolution that can be given up: getaddrinfo itself cannot, so it goes on in the resolver's thread and its result is dropped.
+// A resolution that can be given up: getaddrinfo itself cannot, so it goes on in the resolver's thread and
+// its result is dropped.
 struct Resolution {
   explicit Resolution(asio::io_context& io) : resolver(io), done(io) {}
   tcp::resolver resolver;
@@ -31,7 +32,8 @@ namespace {
 
 constexpr std::size_t kMaxProxyHead = 16u << 10;
 
-awaitable<error_code> resolve(std::shared_ptr<Resolution> shared, std::string host, std::uint16_t port, SteadyTime deadline) {
+awaitable<error_code> resolve(std::shared_ptr<Resolution> shared, std::string host, std::uint16_t port,
+                              SteadyTime deadline) {
   error_code not_numeric;
   const auto address = asio::ip::make_address(host, not_numeric);
   if (!not_numeric) {
@@ -43,7 +45,8 @@ awaitable<error_code> resolve(std::shared_ptr<Resolution> shared, std::string ho
                                  [shared](error_code error, const tcp::resolver::results_type& results) {
                                    shared->answered = true;
                                    shared->error = error;
-                                   for (const auto& result : results) shared->addresses.push_back(result.endpoint());
+                                   for (const auto& result : results)
+                                     shared->addresses.push_back(result.endpoint());
                                    shared->done.cancel();
                                  });
   co_await shared->done.async_wait(asio::as_tuple(asio::use_awaitable));
@@ -52,7 +55,8 @@ awaitable<error_code> resolve(std::shared_ptr<Resolution> shared, std::string ho
   co_return shared->error;
 }
 
-// A peer that vanished is found by the kernel too: probes on an idle connection, a bound on unacknowledged bytes.
+// A peer that vanished is found by the kernel too: probes on an idle connection, a bound on unacknowledged
+// bytes.
 void set_options(int descriptor) {
   const int on = 1, idle = 30, interval = 10, probes = 3;
   const unsigned unacknowledged_ms = 60'000;
@@ -121,7 +125,8 @@ awaitable<error_code> Stream::connect(std::string host, std::uint16_t port, Stea
     const SteadyTime now = SteadyClock::now();
     const SteadyTime until = now + (deadline - now) / static_cast<long>(addresses.size() - i);
     const tcp::endpoint& at = addresses[i];
-    error = co_await s.connect_one(at.protocol().family(), at.data(), static_cast<socklen_t>(at.size()), until);
+    error =
+        co_await s.connect_one(at.protocol().family(), at.data(), static_cast<socklen_t>(at.size()), until);
     if (!error) {
       set_options(descriptor());
       s.trouble.clear();
@@ -145,8 +150,8 @@ void Stream::Impl::give_up_resolving() {
   under_way->done.cancel();
 }
 
-awaitable<error_code> Stream::proxy_connect(std::string host, std::uint16_t port, std::string basic_credentials,
-                                            SteadyTime deadline) {
+awaitable<error_code> Stream::proxy_connect(std::string host, std::uint16_t port,
+                                            std::string basic_credentials, SteadyTime deadline) {
   Impl& s = *impl_;
   const std::string target = authority(host, port);
   std::string request = "CONNECT " + target + " HTTP/1.1\r\nHost: " + target + "\r\n";

@@ -1,17 +1,17 @@
 #include "daemon/net/stream.hpp"
 
+#include "daemon/net/stream_impl.hpp"
+
 #include <algorithm>
 #include <cerrno>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <fcntl.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include "daemon/net/stream_impl.hpp"
 
 namespace bridge55::net {
 namespace {
@@ -38,9 +38,13 @@ struct Category final : boost::system::error_category {
 };
 #pragma GCC diagnostic pop
 
-error_code last_error() { return {errno, boost::system::system_category()}; }
+error_code last_error() {
+  return {errno, boost::system::system_category()};
+}
 
-Transfer failed(error_code error) { return {0, error, false}; }
+Transfer failed(error_code error) {
+  return {0, error, false};
+}
 
 }  // namespace
 
@@ -113,7 +117,8 @@ Transfer Stream::try_write(std::span<const iovec> from) {
 
 awaitable<error_code> Stream::Impl::wait(bool for_write, std::optional<SteadyTime> deadline) {
   if (!socket.is_open()) co_return asio::error::not_connected;
-  const std::shared_ptr<Wait> side = for_write ? writing : reading;  // outlives a stream that is destroyed meanwhile
+  const std::shared_ptr<Wait> side =
+      for_write ? writing : reading;  // outlives a stream that is destroyed meanwhile
   const std::uint64_t turn = ++side->turn;
   side->timed_out = false;
   if (deadline) {
@@ -124,7 +129,8 @@ awaitable<error_code> Stream::Impl::wait(bool for_write, std::optional<SteadyTim
       side->cancel.emit(asio::cancellation_type::all);
     });
   }
-  const auto kind = for_write ? asio::posix::stream_descriptor::wait_write : asio::posix::stream_descriptor::wait_read;
+  const auto kind =
+      for_write ? asio::posix::stream_descriptor::wait_write : asio::posix::stream_descriptor::wait_read;
   auto token = asio::bind_cancellation_slot(side->cancel.slot(), asio::as_tuple(asio::use_awaitable));
   const auto [error] = co_await socket.async_wait(kind, std::move(token));
   ++side->turn;
@@ -166,10 +172,18 @@ awaitable<error_code> Stream::write_all(std::string_view bytes, std::optional<St
   co_return error_code{};
 }
 
-bool Stream::is_open() const { return impl_->socket.is_open(); }
-bool Stream::is_tls() const { return impl_->ssl != nullptr; }
-int Stream::descriptor() const { return impl_->socket.is_open() ? impl_->socket.native_handle() : -1; }
-const std::string& Stream::trouble() const { return impl_->trouble; }
+bool Stream::is_open() const {
+  return impl_->socket.is_open();
+}
+bool Stream::is_tls() const {
+  return impl_->ssl != nullptr;
+}
+int Stream::descriptor() const {
+  return impl_->socket.is_open() ? impl_->socket.native_handle() : -1;
+}
+const std::string& Stream::trouble() const {
+  return impl_->trouble;
+}
 
 void Stream::cancel() {
   impl_->give_up_resolving();
@@ -182,7 +196,8 @@ void Stream::close() {
   s.give_up_resolving();
   if (!s.socket.is_open()) return;
   if (s.ssl && s.established) SSL_shutdown(s.ssl.get());
-  // The kernel answers with RST, which may destroy what the peer has not read yet, where we close with unread bytes: take them first.
+  // The kernel answers with RST, which may destroy what the peer has not read yet, where we close with unread
+  // bytes: take them first.
   const int descriptor = s.socket.native_handle();
   ::shutdown(descriptor, SHUT_WR);
   char scratch[4096];

@@ -1,6 +1,8 @@
 // What stream.cpp, connect.cpp and tls.cpp share; heavy, and included by these alone.
 #pragma once
 
+#include "daemon/net/stream.hpp"
+
 #include <memory>
 #include <string>
 
@@ -9,8 +11,6 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <openssl/ssl.h>
-
-#include "daemon/net/stream.hpp"
 
 namespace bridge55::net {
 
@@ -40,7 +40,10 @@ struct Resolution;
 
 struct Stream::Impl {
   explicit Impl(asio::io_context& loop)
-      : io(loop), socket(loop), reading(std::make_shared<Wait>(loop)), writing(std::make_shared<Wait>(loop)) {}
+      : io(loop),
+        socket(loop),
+        reading(std::make_shared<Wait>(loop)),
+        writing(std::make_shared<Wait>(loop)) {}
 
   void adopt(int descriptor);  // closes what was open
   Transfer tls_read(std::span<char> into);
@@ -59,9 +62,10 @@ struct Stream::Impl {
   std::shared_ptr<Wait> reading, writing;
   std::shared_ptr<TlsContext> context;
   std::unique_ptr<SSL, FreeSsl> ssl;
-  bool established = false;    // the handshake is done and nothing has broken it
-  bool may_hold_more = false;  // the last SSL_read filled its span: OpenSSL may have bytes that the socket will not announce
-  error_code ended;            // what ended reading, given again to every later read
+  bool established = false;  // the handshake is done and nothing has broken it
+  bool may_hold_more =
+      false;  // the last SSL_read filled its span: OpenSSL may have bytes that the socket will not announce
+  error_code ended;  // what ended reading, given again to every later read
   std::string trouble;
 };
 

@@ -1,13 +1,13 @@
+#include "daemon/net/stream_impl.hpp"
+
+#include <arpa/inet.h>
 #include <csignal>
 #include <mutex>
 #include <stdexcept>
 
-#include <arpa/inet.h>
 #include <boost/asio/error.hpp>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
-
-#include "daemon/net/stream_impl.hpp"
 
 namespace bridge55::net {
 namespace {
@@ -41,19 +41,20 @@ std::unique_ptr<SSL_CTX, FreeSsl> new_context(const SSL_METHOD* method) {
   std::unique_ptr<SSL_CTX, FreeSsl> context(SSL_CTX_new(method));
   if (!context) refuse("TLS is not available");
   SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
-  SSL_CTX_set_mode(context.get(),
-                   SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
   SSL_CTX_set_read_ahead(context.get(), 1);  // many records a system call; without it two calls a record
   SSL_CTX_set_default_read_buffer_len(context.get(), kReadAhead);
   return context;
 }
 
-// Small pieces become one record: a record costs 22 bytes and a system call whatever it carries. The same pieces give the same bytes,
-// and a retry never fewer, which is what OpenSSL asks of a repeated SSL_write.
+// Small pieces become one record: a record costs 22 bytes and a system call whatever it carries. The same
+// pieces give the same bytes, and a retry never fewer, which is what OpenSSL asks of a repeated SSL_write.
 std::string_view gather(std::span<const iovec> from, std::size_t skip, std::string& scratch) {
   std::size_t at = 0;
-  while (at < from.size() && skip >= from[at].iov_len) skip -= from[at++].iov_len;
+  while (at < from.size() && skip >= from[at].iov_len)
+    skip -= from[at++].iov_len;
   if (at == from.size()) return {};
   const char* first = static_cast<const char*>(from[at].iov_base) + skip;
   const std::size_t first_size = from[at].iov_len - skip;
@@ -80,7 +81,8 @@ std::shared_ptr<TlsContext> TlsContext::client(const config::ClientTls& settings
   SSL_CTX_set_verify(s.context.get(), settings.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
   if (!settings.verify) return made;
   if (settings.ca_file.empty()) {
-    if (SSL_CTX_set_default_verify_paths(s.context.get()) != 1) refuse("the system's certificate store cannot be read");
+    if (SSL_CTX_set_default_verify_paths(s.context.get()) != 1)
+      refuse("the system's certificate store cannot be read");
   } else {
     if (SSL_CTX_load_verify_file(s.context.get(), settings.ca_file.c_str()) != 1) {
       refuse("ca_file " + settings.ca_file + " cannot be used");
@@ -105,7 +107,8 @@ std::shared_ptr<TlsContext> TlsContext::server(const std::string& cert_file, con
   if (SSL_CTX_use_PrivateKey_file(context, key_file.c_str(), SSL_FILETYPE_PEM) != 1) {
     refuse("key_file " + key_file + " cannot be used");
   }
-  if (SSL_CTX_check_private_key(context) != 1) refuse("key_file " + key_file + " does not belong to " + cert_file);
+  if (SSL_CTX_check_private_key(context) != 1)
+    refuse("key_file " + key_file + " does not belong to " + cert_file);
   return made;
 }
 
@@ -199,8 +202,8 @@ awaitable<error_code> Stream::Impl::handshake(SteadyTime deadline) {
   co_return error_code{};
 }
 
-awaitable<error_code> Stream::tls_client(std::shared_ptr<TlsContext> context, std::string server_name, bool verify_host,
-                                         SteadyTime deadline) {
+awaitable<error_code> Stream::tls_client(std::shared_ptr<TlsContext> context, std::string server_name,
+                                         bool verify_host, SteadyTime deadline) {
   Impl& s = *impl_;
   s.context = std::move(context);
   const TlsContext::Impl& settings = s.context->impl();

@@ -1,24 +1,20 @@
 #include "daemon/net/ws_frames.hpp"
 
+#include "daemon/net/ws_rules.hpp"
+#include "daemon/net/ws_unmask.hpp"
+
 #include <algorithm>
 #include <cstring>
-#include <stdexcept>
 
-#include <openssl/evp.h>
-#include <openssl/rand.h>
 #include <simdjson.h>
-
-#include "daemon/net/ws_unmask.hpp"
 
 namespace bridge55::ws {
 namespace {
 
-constexpr std::size_t kPadding = 64;           // json::kPadding: simdjson reads whole vectors
-constexpr std::size_t kKept = 64u << 10;       // what is kept of a message over the limit
+constexpr std::size_t kPadding = 64;      // json::kPadding: simdjson reads whole vectors
+constexpr std::size_t kKept = 64u << 10;  // what is kept of a message over the limit
 constexpr std::size_t kShrinkAbove = 64u << 10;
 constexpr std::uint64_t kHopeless = 1u << 30;  // a message that claims more than this is not waited for
-
-enum Opcode : unsigned { kContinuation = 0, kText = 1, kBinary = 2, kClose = 8, kPing = 9, kPong = 10 };
 
 // Bytes with kPadding readable ones behind them at any time.
 class Buffer {
@@ -55,7 +51,8 @@ struct Header {
 
 std::uint64_t big_endian(const unsigned char* at, unsigned bytes) {
   std::uint64_t value = 0;
-  for (unsigned i = 0; i < bytes; ++i) value = value << 8 | at[i];
+  for (unsigned i = 0; i < bytes; ++i)
+    value = value << 8 | at[i];
   return value;
 }
 
@@ -65,16 +62,8 @@ bool may_be_sent(std::uint16_t code) {
   return code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006;
 }
 
-bool is_utf8(std::string_view text) { return simdjson::validate_utf8(text.data(), text.size()); }
-
-// Where a text was cut in the middle of a character, the whole characters before the cut.
-std::string_view whole_characters(std::string_view text) {
-  std::size_t back = 0;
-  while (back < 3 && back < text.size() && (text[text.size() - 1 - back] & 0xC0) == 0x80) ++back;
-  if (back >= text.size()) return text;
-  const auto lead = static_cast<unsigned char>(text[text.size() - 1 - back]);
-  const std::size_t needs = lead >= 0xF0 ? 3 : lead >= 0xE0 ? 2 : lead >= 0xC0 ? 1 : 0;
-  return needs > back ? text.substr(0, text.size() - 1 - back) : text;
+bool is_utf8(std::string_view text) {
+  return simdjson::validate_utf8(text.data(), text.size());
 }
 
 }  // namespace
@@ -88,8 +77,8 @@ struct FrameReader::State {
   // The message whose fragments are being collected, or whose too many bytes are being skipped.
   bool in_message = false, text = false, skipping = false;
   Buffer parts;
-  std::size_t kept = 0;        // bytes in `parts`
-  std::uint64_t total = 0;     // of the message so far, with those that were skipped
+  std::size_t kept = 0;     // bytes in `parts`
+  std::uint64_t total = 0;  // of the message so far, with those that were skipped
 
   // The frame whose payload is being skipped.
   bool in_frame = false;
@@ -113,7 +102,9 @@ struct FrameReader::State {
   void finish(Message& message, std::string_view data);
 };
 
-void FrameReader::StateDeleter::operator()(State* state) const { delete state; }
+void FrameReader::StateDeleter::operator()(State* state) const {
+  delete state;
+}
 
 FrameReader::FrameReader(Role role, std::size_t max_message) : state_(new State) {
   state_->role = role;
@@ -141,7 +132,9 @@ void FrameReader::commit(std::size_t bytes) {
   state_->write += bytes;
 }
 
-std::size_t FrameReader::buffered() const { return state_->write - state_->read + state_->kept; }
+std::size_t FrameReader::buffered() const {
+  return state_->write - state_->read + state_->kept;
+}
 
 void FrameReader::release() {
   State& s = *state_;
@@ -200,10 +193,12 @@ FrameReader::Next FrameReader::State::check(const Header& header) {
       return fail(1002, "unknown opcode");
   }
   if (header.masked != (role == Role::server)) {
-    return fail(1002, role == Role::server ? "frame of a client is not masked" : "frame of a server is masked");
+    return fail(1002,
+                role == Role::server ? "frame of a client is not masked" : "frame of a server is masked");
   }
   if ((header.length >> 63) != 0) return fail(1002, "length with its top bit set");
-  if (header.length > std::max<std::uint64_t>(kHopeless, max_message)) return fail(1009, "message far too large");
+  if (header.length > std::max<std::uint64_t>(kHopeless, max_message))
+    return fail(1009, "message far too large");
   return Next::message;
 }
 
@@ -268,7 +263,8 @@ FrameReader::Next FrameReader::State::begin_skipping(const Header& header) {
 }
 
 FrameReader::Next FrameReader::State::skip_payload(Message& message, bool& whole) {
-  const auto here = static_cast<std::size_t>(std::min<std::uint64_t>(write - read, frame.length - frame_done));
+  const auto here =
+      static_cast<std::size_t>(std::min<std::uint64_t>(write - read, frame.length - frame_done));
   const std::size_t wanted = std::min(here, kKept - std::min(kept, kKept));
   if (frame.masked) unmask(in.data() + read, wanted, frame.key, frame_done);
   append(in.data() + read, wanted);
@@ -296,7 +292,8 @@ FrameReader::Next FrameReader::State::take_frame(const Header& header, Message& 
     if (skipping || total + header.length > max_message) return begin_skipping(header);
   }
   if (write - read - header.size < header.length) {
-    if (!header.control() && header.opcode != kContinuation) in_message = false;  // looked at again when it is here
+    if (!header.control() && header.opcode != kContinuation)
+      in_message = false;  // looked at again when it is here
     return Next::need_more;
   }
   char* payload = in.data() + read + header.size;
@@ -337,84 +334,6 @@ FrameReader::Next FrameReader::next(Message& message, Violation& violation) {
   }
   if (result == Next::violation) violation = s.broken;
   return result;
-}
-
-namespace {
-
-void append_header(std::string& out, Role role, unsigned opcode, std::size_t size) {
-  const unsigned mask = role == Role::client ? 0x80 : 0;
-  out.push_back(static_cast<char>(0x80 | opcode));
-  if (size <= 125) {
-    out.push_back(static_cast<char>(mask | size));
-    return;
-  }
-  const int bytes = size <= 0xFFFF ? 2 : 8;
-  out.push_back(static_cast<char>(mask | (bytes == 2 ? 126u : 127u)));
-  for (int shift = (bytes - 1) * 8; shift >= 0; shift -= 8) out.push_back(static_cast<char>(size >> shift));
-}
-
-template <std::size_t N>
-std::array<unsigned char, N> random_bytes() {
-  std::array<unsigned char, N> bytes;
-  if (RAND_bytes(bytes.data(), N) != 1) throw std::runtime_error("the system has no random bytes");
-  return bytes;
-}
-
-std::string base64_of(const unsigned char* bytes, int size) {
-  std::string out(static_cast<std::size_t>((size + 2) / 3 * 4 + 1), '\0');  // EVP writes a NUL behind it
-  out.resize(
-      static_cast<std::size_t>(EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()), bytes, size)));
-  return out;
-}
-
-}  // namespace
-
-std::string frame(Role role, Kind kind, std::string_view data) {
-  static constexpr unsigned kOpcodes[] = {kText, kBinary, kPing, kPong, kClose};
-  std::string out;
-  out.reserve(data.size() + 14);
-  append_header(out, role, kOpcodes[static_cast<std::size_t>(kind)], data.size());
-  if (role == Role::server) return out.append(data);
-  const auto key = random_bytes<4>();
-  out.append(reinterpret_cast<const char*>(key.data()), key.size());
-  const std::size_t head = out.size();
-  out.append(data);
-  unmask(out.data() + head, data.size(), key);
-  return out;
-}
-
-std::string close_frame(Role role, std::uint16_t code, std::string_view reason) {
-  std::string payload{static_cast<char>(code >> 8), static_cast<char>(code & 0xFF)};
-  payload.append(whole_characters(reason.substr(0, 123)));  // a control frame holds 125 bytes
-  return frame(role, Kind::close, payload);
-}
-
-std::size_t server_text_header(std::size_t size, char* out) {
-  out[0] = static_cast<char>(0x80 | kText);
-  if (size <= 125) {
-    out[1] = static_cast<char>(size);
-    return 2;
-  }
-  const unsigned bytes = size <= 0xFFFF ? 2 : 8;
-  out[1] = static_cast<char>(bytes == 2 ? 126 : 127);
-  for (unsigned i = 0; i < bytes; ++i) out[2 + i] = static_cast<char>(size >> (8 * (bytes - 1 - i)));
-  return 2 + bytes;
-}
-
-std::string accept_value(std::string_view key) {
-  std::string text(key);
-  text += "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned size = 0;
-  if (EVP_Digest(text.data(), text.size(), digest, &size, EVP_sha1(), nullptr) != 1) {
-    throw std::runtime_error("SHA-1 is not available");
-  }
-  return base64_of(digest, static_cast<int>(size));
-}
-
-std::string fresh_key() {
-  const auto bytes = random_bytes<16>();
-  return base64_of(bytes.data(), 16);
 }
 
 }  // namespace bridge55::ws

@@ -24,15 +24,18 @@ bool is_token(std::string_view text) {
 }
 
 bool is_clean(std::string_view text, unsigned char lowest) {
-  return std::all_of(text.begin(), text.end(), [lowest](unsigned char c) { return c >= lowest && c != 0x7F; });
+  return std::all_of(text.begin(), text.end(),
+                     [lowest](unsigned char c) { return c >= lowest && c != 0x7F; });
 }
 
 using Response = http::response_parser<http::empty_body>;
 
 // RFC 6455, 4.1: what a client checks before it believes in the upgrade.
 std::string_view objection(const Response::value_type& response, std::string_view key) {
-  if (!boost::beast::iequals(response[http::field::upgrade], "websocket")) return "answer without Upgrade: websocket";
-  if (!http::token_list(response[http::field::connection]).exists("upgrade")) return "answer without Connection: Upgrade";
+  if (!boost::beast::iequals(response[http::field::upgrade], "websocket"))
+    return "answer without Upgrade: websocket";
+  if (!http::token_list(response[http::field::connection]).exists("upgrade"))
+    return "answer without Connection: Upgrade";
   if (response.count(http::field::sec_websocket_accept) != 1 ||
       response[http::field::sec_websocket_accept] != ws::accept_value(key)) {
     return "wrong Sec-WebSocket-Accept";
@@ -53,10 +56,12 @@ std::string_view check(const Upgrade& upgrade) {
 }
 
 std::string upgrade_request(const Upgrade& upgrade, std::string_view key) {
-  std::string text = "GET " + upgrade.target + " HTTP/1.1\r\nHost: " + upgrade.host +
-                     "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ";
+  std::string text =
+      "GET " + upgrade.target + " HTTP/1.1\r\nHost: " + upgrade.host +
+      "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ";
   text.append(key).append("\r\n");
-  for (const auto& [name, value] : upgrade.headers) text.append(name).append(": ").append(value).append("\r\n");
+  for (const auto& [name, value] : upgrade.headers)
+    text.append(name).append(": ").append(value).append("\r\n");
   return text.append("\r\n");
 }
 
@@ -87,7 +92,8 @@ UpgradeAnswer judge(std::string_view head, std::string_view key) {
   return answer;
 }
 
-awaitable<UpgradeAnswer> upgrade(Stream& stream, Upgrade request, ws::FrameReader& reader, SteadyTime deadline) {
+awaitable<UpgradeAnswer> upgrade(Stream& stream, Upgrade request, ws::FrameReader& reader,
+                                 SteadyTime deadline) {
   UpgradeAnswer answer;
   if (const std::string_view wrong = check(request); !wrong.empty()) {
     answer.trouble = "the upgrade request has an impossible " + std::string(wrong);

@@ -1,14 +1,15 @@
-// The client's side of the WebSocket upgrade (RFC 6455, 4.1). The request is text that we build from checked parts; the answer goes
-// through Beast's parser, fed by hand, behind a limit and an exception boundary of our own. I/O thread only.
+// The client's side of the WebSocket upgrade (RFC 6455, 4.1). The request is text that we build from checked
+// parts; the answer goes through Beast's parser, fed by hand, behind a limit and an exception boundary of our
+// own. I/O thread only.
 #pragma once
+
+#include "daemon/net/stream.hpp"
+#include "daemon/net/ws_frames.hpp"
 
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include "daemon/net/stream.hpp"
-#include "daemon/net/ws_frames.hpp"
 
 namespace bridge55::net {
 
@@ -36,6 +37,7 @@ struct UpgradeAnswer {
 UpgradeAnswer judge(std::string_view head, std::string_view key);
 
 // Sends the request, reads the answer; frames that came with it are in `reader` already.
-awaitable<UpgradeAnswer> upgrade(Stream& stream, Upgrade request, ws::FrameReader& reader, SteadyTime deadline);
+awaitable<UpgradeAnswer> upgrade(Stream& stream, Upgrade request, ws::FrameReader& reader,
+                                 SteadyTime deadline);
 
 }  // namespace bridge55::net

@@ -319,7 +319,7 @@ class Case(unittest.TestCase):
 
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="bridge55_test_")
-        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.addCleanup(self.leave, self.folder, self.troubles())
 
     def sim(self, *options, **settings):
         sim = Sim(self.folder, *options, **settings)
@@ -342,18 +342,17 @@ class Case(unittest.TestCase):
         self.addCleanup(stream.close)
         return stream
 
-    def run(self, result=None):
-        before = len(result.failures) + len(result.errors) if result else 0
-        super().run(result)
-        if result and len(result.failures) + len(result.errors) > before:
-            self.show_logs()
+    def troubles(self):
+        return len(self._outcome.result.failures) + len(self._outcome.result.errors)
 
-    def show_logs(self):
-        for name in ("daemon.log", "sim.log"):
-            path = os.path.join(getattr(self, "folder", ""), name)
-            if os.path.exists(path):
-                with open(path, encoding="utf-8", errors="replace") as f:
-                    print(f"--- {name} ---\n{f.read()[-5000:]}", file=sys.stderr)
+    def leave(self, folder, troubles_before):
+        if self.troubles() > troubles_before:
+            for name in ("daemon.log", "sim.log"):
+                path = os.path.join(folder, name)
+                if os.path.exists(path):
+                    with open(path, encoding="utf-8", errors="replace") as f:
+                        print(f"--- {name} ---\n{f.read()[-5000:]}", file=sys.stderr)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def order_ids(events):

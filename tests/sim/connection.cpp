@@ -67,7 +67,7 @@ asio::awaitable<void> Connection::serve_http() {
 }
 
 asio::awaitable<bool> Connection::answer(const HttpRequest& request) {
-  const HttpResponse response = service_.handle(request);
+  const HttpResponse response = co_await service_.handle(request);
   const std::string bytes = to_bytes(response, request.keep_alive);
   const bool written = co_await stream_.write(bytes);
   co_return written&& request.keep_alive;

@@ -21,7 +21,8 @@ struct Service {
   bool abp = false;
   bool mm = false;
   bool control = false;
-  std::function<HttpResponse(const HttpRequest&)> handle;  ///< everything that is no WebSocket upgrade
+  std::function<boost::asio::awaitable<HttpResponse>(const HttpRequest&)>
+      handle;  ///< everything that is no WebSocket upgrade
 };
 
 class Connection : public std::enable_shared_from_this<Connection>, public ClientLink {

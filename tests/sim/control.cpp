@@ -69,7 +69,6 @@ HttpResponse route(const ControlTargets& targets, const HttpRequest& request) {
     if (path == "/sent") return show_sent(targets, request);
     if (path == "/healthz") return json_response(200, R"({"ok":true})");
   } else if (request.method == "POST") {
-    if (path == "/emit") return emit_events(targets, request.body);
     if (path == "/fault") return apply_fault(targets, request.body);
     if (path == "/clear") return clear_faults(targets);
     if (path == "/rate") return set_rate(targets, request.body);
@@ -81,12 +80,15 @@ HttpResponse route(const ControlTargets& targets, const HttpRequest& request) {
 
 }  // namespace
 
-HttpResponse answer_control(const ControlTargets& targets, const HttpRequest& request) {
+boost::asio::awaitable<HttpResponse> answer_control(const ControlTargets& targets,
+                                                    const HttpRequest& request) {
   try {
-    return route(targets, request);
+    if (request.method == "POST" && request.path == "/emit")
+      co_return co_await emit_events(targets, request.body);
+    co_return route(targets, request);
   } catch (const std::exception& error) {
-    return json_response(400,
-                         json{{"error", error.what()}}.dump(-1, ' ', false, json::error_handler_t::replace));
+    co_return json_response(
+        400, json{{"error", error.what()}}.dump(-1, ' ', false, json::error_handler_t::replace));
   }
 }
 

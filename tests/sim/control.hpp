@@ -18,12 +18,13 @@ struct ControlTargets {
   std::function<void()> faults_changed;  ///< lets listeners look at refuse_connect
 };
 
-HttpResponse answer_control(const ControlTargets& targets, const HttpRequest& request);
+boost::asio::awaitable<HttpResponse> answer_control(const ControlTargets& targets,
+                                                    const HttpRequest& request);
 
 /// The bodies' meaning, one function a route. They throw std::exception on a body they cannot read.
 HttpResponse show_stats(const ControlTargets& targets);
 HttpResponse show_sent(const ControlTargets& targets, const HttpRequest& request);
-HttpResponse emit_events(const ControlTargets& targets, const std::string& body);
+boost::asio::awaitable<HttpResponse> emit_events(const ControlTargets& targets, const std::string& body);
 HttpResponse apply_fault(const ControlTargets& targets, const std::string& body);
 HttpResponse clear_faults(const ControlTargets& targets);
 

@@ -3,6 +3,9 @@
 
 #include <stdexcept>
 
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <nlohmann/json.hpp>
 
 namespace bridge55::sim {
@@ -10,6 +13,8 @@ namespace bridge55::sim {
 using json = nlohmann::ordered_json;
 
 namespace {
+
+constexpr std::size_t kHighWater = 1 << 20;
 
 Api api_of(const json& one) {
   const auto name = one.value("api", "abp");
@@ -140,20 +145,41 @@ void emit_one(const ControlTargets& targets, const json& one, std::uint64_t n) {
   targets.hub.broadcast({api, channel, body, one.value("ts", wall_ms()), entry.client});
 }
 
+/// A long list must not end a session by its mere length: it is told as fast as it is read. Who reads nothing
+/// for two seconds has earned the overflow, and nobody waits for him again. False then.
+boost::asio::awaitable<bool> wait_for_room(const ControlTargets& targets, Api api) {
+  if (!targets.hub.is_full(api, kHighWater)) co_return true;
+  boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
+  const auto patience = Clock::now() + std::chrono::seconds(2);
+  while (targets.hub.is_full(api, kHighWater)) {
+    if (Clock::now() >= patience) co_return false;
+    timer.expires_after(std::chrono::milliseconds(1));
+    co_await timer.async_wait(boost::asio::use_awaitable);
+  }
+  co_return true;
+}
+
 }  // namespace
 
-HttpResponse emit_events(const ControlTargets& targets, const std::string& body) {
+boost::asio::awaitable<HttpResponse> emit_events(const ControlTargets& targets, const std::string& body) {
   const json message = json::parse(body);
   const json list = message.is_array() ? message : json::array({message});
   std::uint64_t emitted = 0;
   for (const auto& one : list) {
     const auto count = one.value("count", std::uint64_t{1});
-    for (std::uint64_t n = 0; n < count; ++n)
+    bool flood = one.value("flood", false);
+    const Api api = api_of(one);
+    for (std::uint64_t n = 0; n < count; ++n) {
+      if (!flood) {
+        const bool room = co_await wait_for_room(targets, api);
+        flood = !room;
+      }
       emit_one(targets, one, n);
+    }
     emitted += count;
   }
-  return json_response(200,
-                       json{{"emitted", emitted}, {"journal_last", targets.vendor.journal.last()}}.dump());
+  co_return json_response(200,
+                          json{{"emitted", emitted}, {"journal_last", targets.vendor.journal.last()}}.dump());
 }
 
 }  // namespace bridge55::sim

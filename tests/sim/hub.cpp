@@ -1,6 +1,6 @@
 #include "tests/sim/hub.hpp"
 
-#include <vector>
+#include <algorithm>
 
 namespace bridge55::sim {
 
@@ -28,29 +28,29 @@ void Hub::tick(TimePoint now) {
     connection->tick(now);
 }
 
-bool Hub::has_subscribers(Api api) const {
-  for (const auto& [id, connection] : connections_) {
-    const Session* session = connection->session();
-    if (session != nullptr && session->api() == api && session->subscribed() && connection->takes_more())
-      return true;
-  }
-  return false;
+namespace {
+
+bool reads(Connection& connection, Api api) {
+  const Session* session = connection.session();
+  return session != nullptr && session->api() == api && session->subscribed() && connection.takes_more() &&
+         !connection.stalled();
 }
 
-bool Hub::wants_more(Api api, std::size_t high_water) const {
-  bool any = false;
+}  // namespace
+
+bool Hub::has_readers(Api api) const {
+  return std::any_of(connections_.begin(), connections_.end(),
+                     [api](const auto& entry) { return reads(*entry.second, api); });
+}
+
+bool Hub::is_full(Api api, std::size_t high_water) const {
   const std::size_t messages = vendor_.options.queue == 0 ? SIZE_MAX : vendor_.options.queue;
-  for (const auto& [id, connection] : connections_) {
-    const Session* session = connection->session();
-    const bool counts = session != nullptr && session->api() == api && session->subscribed() &&
-                        connection->takes_more() && !connection->stalled();
-    if (!counts) continue;
-    any = true;
-    const bool full =
-        connection->queued_bytes() >= high_water || connection->queued() + session->waiting() + 1 >= messages;
-    if (full) return false;
-  }
-  return any;
+  return std::any_of(connections_.begin(), connections_.end(), [&](const auto& entry) {
+    Connection& connection = *entry.second;
+    if (!reads(connection, api)) return false;
+    const auto waiting = connection.queued() + connection.session()->waiting();
+    return connection.queued_bytes() >= high_water || waiting + 1 >= messages;
+  });
 }
 
 }  // namespace bridge55::sim

@@ -28,10 +28,11 @@ class Hub {
   void each_connection(const std::function<void(Connection&)>& visit);
   void tick(TimePoint now);
 
-  /// Whether a subscription exists, and whether all of them have less than `high_water` bytes waiting
-  /// (stalled ones aside): then more may be made for them.
-  bool has_subscribers(Api api) const;
-  bool wants_more(Api api, std::size_t high_water) const;
+  /// Whether anyone is subscribed whom no stall fault holds.
+  bool has_readers(Api api) const;
+  /// Whether one of these has `high_water` bytes or nearly its whole queue waiting: no more should be made
+  /// for now.
+  bool is_full(Api api, std::size_t high_water) const;
 
  private:
   Vendor& vendor_;

@@ -83,8 +83,9 @@ class Simulator {
   }
 
   Service vendor_service(bool abp, bool mm) {
-    return {abp, mm, false,
-            [this, abp, mm](const HttpRequest& request) { return answer_rest(vendor_, request, abp, mm); }};
+    return {abp, mm, false, [this, abp, mm](const HttpRequest& request) -> asio::awaitable<HttpResponse> {
+              co_return answer_rest(vendor_, request, abp, mm);
+            }};
   }
 
   void open_ports() {
@@ -95,8 +96,11 @@ class Simulator {
       for (auto* listener : listeners())
         listener->apply_faults(vendor_, Clock::now());
     };
-    Service control{false, false, true, [this, faults_changed](const HttpRequest& request) {
-                      return answer_control({vendor_, hub_, pacer_, faults_changed}, request);
+    // The closure lives in the listener's service, so its captures outlive the coroutine.
+    Service control{false, false, true,
+                    [this, faults_changed](const HttpRequest& request) -> asio::awaitable<HttpResponse> {
+                      const ControlTargets targets{vendor_, hub_, pacer_, faults_changed};
+                      co_return co_await answer_control(targets, request);
                     }};
     control_.emplace(io_, o.control_listen, std::move(control));
   }

@@ -67,7 +67,11 @@ Pacer::Pacer(const asio::any_io_executor& executor, Vendor& vendor, Hub& hub)
 /// A life with a book goes on while nobody listens, so that there is something to recover over REST.
 bool Pacer::alive(Api api) const {
   if (!begun_[static_cast<std::size_t>(api)]) return false;
-  return !vendor_.options.bench || hub_.has_subscribers(api);
+  return !vendor_.options.bench || hub_.has_readers(api);
+}
+
+bool Pacer::ready(Api api) const {
+  return alive(api) && hub_.has_readers(api) && !hub_.is_full(api, kHighWater);
 }
 
 Api Pacer::choose(bool abp, bool mm) {
@@ -108,8 +112,8 @@ void Pacer::pump() {
   if (pumping_ || !full_speed()) return;
   pumping_ = true;
   while (full_speed()) {
-    const bool abp = alive(Api::abp) && hub_.wants_more(Api::abp, kHighWater);
-    const bool mm = alive(Api::mm) && hub_.wants_more(Api::mm, kHighWater);
+    const bool abp = ready(Api::abp);
+    const bool mm = ready(Api::mm);
     if (!abp && !mm) break;
     for (unsigned i = 0; i < kEventsBetweenChecks && full_speed(); ++i) {
       tell(choose(abp, mm));

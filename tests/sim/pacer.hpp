@@ -51,6 +51,7 @@ class Pacer {
 
  private:
   bool alive(Api api) const;
+  bool ready(Api api) const;
   void tell(Api api);
   Api choose(bool abp, bool mm);
   bool full_speed() const { return burst_left_ > 0 || max_; }

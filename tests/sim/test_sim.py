@@ -63,6 +63,15 @@ class Serving(SimTest):
         seqs = [json.loads(text)["seq"] for text in self.sim.sent(kind="data") if b'"seq"' in text]
         self.assertEqual(seqs[:500], list(range(1, 501)))
 
+    async def test_a_long_emit_is_told_as_fast_as_it_is_read(self):
+        self.start()
+        ws = await self.login()
+        answer = asyncio.to_thread(self.emit, payload_text='{"orderId":{{n}},"pad":"' + "x" * 700 + '"}', count=6000)
+        task = asyncio.create_task(answer)
+        for n in range(6000):
+            self.assertEqual(json.loads(await soon(ws.recv()))["payload"]["orderId"], n)
+        await soon(task)
+
     async def test_a_burst_is_exactly_as_long_as_asked(self):
         self.start("--burst", "5000", "--emergency-every", "0")
         ws = await self.login()
@@ -152,7 +161,7 @@ class Strictness(SimTest):
         self.start("--queue", "50", "--send-buffer", "4096")
         ws = await self.login()
         ws.transport.pause_reading()
-        self.emit(payload_text='{"pad":"' + "x" * 20000 + '"}', count=2000)
+        self.emit(payload_text='{"pad":"' + "x" * 20000 + '"}', count=500, flood=True)
         self.assertEqual(self.sim.control("/stats")["abp"]["overflows"], 1)
         ws.transport.resume_reading()
         # 1013 if the client drains in time, else the connection was cut

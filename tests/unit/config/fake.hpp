@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include <gtest/gtest.h>
+
 namespace bridge55::config::testing {
 
 struct World {
@@ -52,6 +54,22 @@ inline std::vector<std::string> lines(const std::vector<Error>& errors) {
   return out;
 }
 
+using Lines = std::vector<std::string>;
+
+inline Lines errors(const std::string& text, const World& world = {}) {
+  return lines(load(text, world).errors);
+}
+inline Lines warnings(const std::string& text) {
+  return lines(load(text).warnings);
+}
+
+// The one error of a working config with these lines after it; the first of them is line 4.
+inline std::string error(const std::string& more) {
+  const Lines all = errors(working(more));
+  EXPECT_EQ(all.size(), 1U) << more << ::testing::PrintToString(all);
+  return all.empty() ? "" : all.front();
+}
+
 inline std::string all_lines(const Loaded& loaded) {
   std::string out;
   for (const std::string& line : lines(loaded.errors))
@@ -59,6 +77,12 @@ inline std::string all_lines(const Loaded& loaded) {
   for (const std::string& line : lines(loaded.warnings))
     out += line + "\n";
   return out;
+}
+
+inline Config loaded(const std::string& text, const World& world = {}) {
+  Loaded out = load(text, world);
+  EXPECT_TRUE(out.ok()) << all_lines(out);
+  return out.config;
 }
 
 }  // namespace bridge55::config::testing

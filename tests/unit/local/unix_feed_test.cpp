@@ -161,7 +161,7 @@ TEST_F(UnixFeed, RemovingTheFeedTellsItsConsumersAndTakesTheSocketAway) {
   expect_ids(app, {publish("orders", "1")});
   server->remove_feed("feed");
   until([&] { return app.ended(); });
-  EXPECT_TRUE(app.received.ends_with("{\"error\":\"this feed is no longer configured\"}\n"));
+  EXPECT_TRUE(app.received.ends_with("{\"error\":\"this feed is no longer configured\"}\n")) << app.received;
   EXPECT_NE(::access(path("events.sock").c_str(), F_OK), 0);
 }
 

@@ -1,12 +1,12 @@
 // Frames written by hand for tests: any header, right or wrong.
 #pragma once
 
+#include "daemon/net/ws_frames.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "daemon/net/ws_frames.hpp"
 
 namespace bridge55::test {
 
@@ -26,7 +26,8 @@ struct RawFrame {
     } else {
       const int width = n <= 0xFFFF ? 2 : 8;
       out.push_back(static_cast<char>(mask | (width == 2 ? 126u : 127u)));
-      for (int i = width - 1; i >= 0; --i) out.push_back(static_cast<char>(n >> (8 * i)));
+      for (int i = width - 1; i >= 0; --i)
+        out.push_back(static_cast<char>(n >> (8 * i)));
     }
     const unsigned char key[4] = {0x37, 0xfa, 0x21, 0x3d};
     if (masked) out.append(reinterpret_cast<const char*>(key), 4);
@@ -65,7 +66,8 @@ inline std::optional<ws::Violation> drain(ws::FrameReader& reader, std::vector<S
       case ws::FrameReader::Next::violation:
         return violation;
       case ws::FrameReader::Next::message:
-        seen.push_back({message.kind, std::string(message.data), message.valid_utf8, message.close_code, message.size});
+        seen.push_back(
+            {message.kind, std::string(message.data), message.valid_utf8, message.close_code, message.size});
     }
   }
 }

@@ -1,9 +1,9 @@
 // The reader must not care how bytes are cut, and must survive any bytes.
+#include "tests/unit/net/frame_text.hpp"
+
 #include <random>
 
 #include <gtest/gtest.h>
-
-#include "tests/unit/net/frame_text.hpp"
 
 namespace bridge55 {
 namespace {
@@ -13,7 +13,8 @@ using test::Seen;
 using ws::FrameReader;
 using ws::Role;
 
-std::vector<Seen> read_in_pieces(const std::string& bytes, const std::vector<std::size_t>& cuts, bool release) {
+std::vector<Seen> read_in_pieces(const std::string& bytes, const std::vector<std::size_t>& cuts,
+                                 bool release) {
   FrameReader reader(Role::server, 400);
   std::vector<Seen> seen;
   std::size_t at = 0;
@@ -27,11 +28,11 @@ std::vector<Seen> read_in_pieces(const std::string& bytes, const std::vector<std
 }
 
 std::string conversation() {
-  return RawFrame{1, "hello"}.bytes() + RawFrame{2, std::string(126, 'b'), false}.bytes() + RawFrame{9, "p"}.bytes() +
-         RawFrame{0, std::string(130, 'c')}.bytes() + RawFrame{1, std::string(401, 'x')}.bytes() +
-         RawFrame{1, std::string(300, 'y'), false}.bytes() + RawFrame{10, ""}.bytes() +
-         RawFrame{0, std::string(300, 'z'), false}.bytes() + RawFrame{0, "!"}.bytes() + RawFrame{1, "end"}.bytes() +
-         RawFrame{8, "\x03\xe8"}.bytes();
+  return RawFrame{1, "hello"}.bytes() + RawFrame{2, std::string(126, 'b'), false}.bytes() +
+         RawFrame{9, "p"}.bytes() + RawFrame{0, std::string(130, 'c')}.bytes() +
+         RawFrame{1, std::string(401, 'x')}.bytes() + RawFrame{1, std::string(300, 'y'), false}.bytes() +
+         RawFrame{10, ""}.bytes() + RawFrame{0, std::string(300, 'z'), false}.bytes() +
+         RawFrame{0, "!"}.bytes() + RawFrame{1, "end"}.bytes() + RawFrame{8, "\x03\xe8"}.bytes();
 }
 
 TEST(FramesFuzz, EverySplitPositionGivesTheSameMessages) {
@@ -46,7 +47,8 @@ TEST(FramesFuzz, EverySplitPositionGivesTheSameMessages) {
 TEST(FramesFuzz, OneByteAtATimeGivesTheSameMessages) {
   const std::string bytes = conversation();
   std::vector<std::size_t> cuts;
-  for (std::size_t i = 1; i <= bytes.size(); ++i) cuts.push_back(i);
+  for (std::size_t i = 1; i <= bytes.size(); ++i)
+    cuts.push_back(i);
   EXPECT_EQ(read_in_pieces(bytes, cuts, false), read_in_pieces(bytes, {bytes.size()}, false));
   EXPECT_EQ(read_in_pieces(bytes, cuts, true), read_in_pieces(bytes, {bytes.size()}, false));
 }
@@ -58,7 +60,8 @@ TEST(FramesFuzz, RandomConversationsInRandomPiecesComeBackWhole) {
     std::vector<std::string> sent;
     for (unsigned messages = random() % 8; messages > 0; --messages) {
       std::string message(random() % 390, '\0');
-      for (char& c : message) c = static_cast<char>(random());
+      for (char& c : message)
+        c = static_cast<char>(random());
       sent.push_back(message);
       std::string_view rest = message;
       unsigned opcode = 2;
@@ -71,10 +74,12 @@ TEST(FramesFuzz, RandomConversationsInRandomPiecesComeBackWhole) {
       bytes += RawFrame{opcode, std::string(rest)}.bytes();
     }
     std::vector<std::size_t> cuts;
-    for (std::size_t at = 0; at < bytes.size();) cuts.push_back(at = std::min(bytes.size(), at + 1 + random() % 200));
+    for (std::size_t at = 0; at < bytes.size();)
+      cuts.push_back(at = std::min(bytes.size(), at + 1 + random() % 200));
     const auto seen = read_in_pieces(bytes, cuts, random() % 2 == 0);
     ASSERT_EQ(seen.size(), sent.size());
-    for (std::size_t i = 0; i < sent.size(); ++i) ASSERT_EQ(seen[i].data, sent[i]);
+    for (std::size_t i = 0; i < sent.size(); ++i)
+      ASSERT_EQ(seen[i].data, sent[i]);
   }
 }
 
@@ -85,7 +90,8 @@ TEST(FramesFuzz, RandomBytesNeverGrowTheReaderOrCrashIt) {
     std::vector<Seen> seen;
     for (int i = 0; i < 6; ++i) {
       std::string bytes(random() % 300, '\0');
-      for (char& c : bytes) c = static_cast<char>(random());
+      for (char& c : bytes)
+        c = static_cast<char>(random());
       if (!bytes.empty() && random() % 2 == 0) bytes[0] = static_cast<char>(0x80 | (random() % 3));
       test::feed(reader, bytes);
       if (test::drain(reader, seen)) break;

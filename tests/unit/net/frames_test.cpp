@@ -1,7 +1,7 @@
-#include <gtest/gtest.h>
-
 #include "daemon/net/ws_unmask.hpp"
 #include "tests/unit/net/frame_text.hpp"
+
+#include <gtest/gtest.h>
 
 namespace bridge55 {
 namespace {
@@ -25,11 +25,14 @@ Reading read(std::string_view bytes, Role role = Role::server, std::size_t limit
   return reading;
 }
 
-unsigned code_of(const Reading& reading) { return reading.violation ? reading.violation->code : 0; }
+unsigned code_of(const Reading& reading) {
+  return reading.violation ? reading.violation->code : 0;
+}
 
 TEST(Frames, ManyMessagesComeOutOfOneBuffer) {
   std::string bytes;
-  for (int i = 0; i < 1000; ++i) bytes += RawFrame{1, std::to_string(i)}.bytes();
+  for (int i = 0; i < 1000; ++i)
+    bytes += RawFrame{1, std::to_string(i)}.bytes();
   const auto reading = read(bytes);
   ASSERT_EQ(reading.seen.size(), 1000u);
   EXPECT_EQ(reading.seen[999].data, "999");
@@ -106,7 +109,8 @@ TEST(Frames, FragmentsAreAssembledAndControlFramesComeBetweenThem) {
 }
 
 TEST(Frames, EmptyMessagesAndEmptyFragmentsAreMessages) {
-  const auto reading = read(RawFrame{1, ""}.bytes() + RawFrame{1, "", false}.bytes() + RawFrame{0, ""}.bytes());
+  const auto reading =
+      read(RawFrame{1, ""}.bytes() + RawFrame{1, "", false}.bytes() + RawFrame{0, ""}.bytes());
   ASSERT_EQ(reading.seen.size(), 2u);
   EXPECT_EQ(reading.seen[1].data, "");
 }
@@ -122,10 +126,12 @@ std::string close_payload(unsigned code, std::string_view reason = "") {
 }
 
 TEST(Frames, CloseCodesThatMustNotBeSentAreViolations) {
-  for (const unsigned code : {0u, 999u, 1004u, 1005u, 1006u, 1015u, 1016u, 1100u, 2000u, 2999u, 5000u, 65535u}) {
+  for (const unsigned code :
+       {0u, 999u, 1004u, 1005u, 1006u, 1015u, 1016u, 1100u, 2000u, 2999u, 5000u, 65535u}) {
     EXPECT_EQ(code_of(read(RawFrame{8, close_payload(code)}.bytes())), 1002u) << code;
   }
-  for (const unsigned code : {1000u, 1001u, 1002u, 1003u, 1007u, 1008u, 1009u, 1010u, 1011u, 1012u, 1013u, 1014u, 3000u, 4999u}) {
+  for (const unsigned code :
+       {1000u, 1001u, 1002u, 1003u, 1007u, 1008u, 1009u, 1010u, 1011u, 1012u, 1013u, 1014u, 3000u, 4999u}) {
     const auto reading = read(RawFrame{8, close_payload(code, "why")}.bytes());
     ASSERT_EQ(reading.seen.size(), 1u) << code;
     EXPECT_EQ(reading.seen[0].close_code, code);
@@ -143,7 +149,8 @@ TEST(Frames, ACloseReasonIsUtf8) {
 }
 
 TEST(Frames, NothingCountsAfterAClose) {
-  const auto reading = read(RawFrame{8, close_payload(1000)}.bytes() + RawFrame{1, "late"}.bytes() + "garbage");
+  const auto reading =
+      read(RawFrame{8, close_payload(1000)}.bytes() + RawFrame{1, "late"}.bytes() + "garbage");
   EXPECT_EQ(reading.seen.size(), 1u);
   EXPECT_FALSE(reading.violation);
 }
@@ -183,9 +190,10 @@ TEST(Frames, AMessageOverTheLimitComesOnceWithItsFirst64KiBAndTheSessionGoesOn) 
 
 TEST(Frames, FragmentsThatSumPastTheLimitAreTooLargeAndControlFramesStillCome) {
   const std::string part(40000, 'b');
-  const auto reading = read(RawFrame{2, part, false}.bytes() + RawFrame{0, part, false}.bytes() + RawFrame{9, "p"}.bytes() +
-                                RawFrame{0, part}.bytes() + RawFrame{1, "after"}.bytes(),
-                            Role::server, 70000);
+  const auto reading =
+      read(RawFrame{2, part, false}.bytes() + RawFrame{0, part, false}.bytes() + RawFrame{9, "p"}.bytes() +
+               RawFrame{0, part}.bytes() + RawFrame{1, "after"}.bytes(),
+           Role::server, 70000);
   ASSERT_EQ(reading.seen.size(), 3u);
   EXPECT_EQ(reading.seen[0].kind, Kind::ping);
   EXPECT_EQ(reading.seen[1].kind, Kind::too_large);
@@ -195,15 +203,18 @@ TEST(Frames, FragmentsThatSumPastTheLimitAreTooLargeAndControlFramesStillCome) {
 }
 
 TEST(Frames, AMessageAtTheLimitPassesAndOneByteMoreDoesNot) {
-  EXPECT_EQ(read(RawFrame{1, std::string(1000, 'x')}.bytes(), Role::server, 1000).seen.at(0).kind, Kind::text);
-  EXPECT_EQ(read(RawFrame{1, std::string(1001, 'x')}.bytes(), Role::server, 1000).seen.at(0).kind, Kind::too_large);
+  EXPECT_EQ(read(RawFrame{1, std::string(1000, 'x')}.bytes(), Role::server, 1000).seen.at(0).kind,
+            Kind::text);
+  EXPECT_EQ(read(RawFrame{1, std::string(1001, 'x')}.bytes(), Role::server, 1000).seen.at(0).kind,
+            Kind::too_large);
 }
 
 TEST(Frames, AnOversizedMessageIsSkippedInBoundedMemory) {
   FrameReader reader(Role::client, 1 << 20);
   const std::uint64_t size = 64u << 20;
   std::string header("\x81\x7f", 2);
-  for (int i = 7; i >= 0; --i) header.push_back(static_cast<char>(size >> (8 * i)));
+  for (int i = 7; i >= 0; --i)
+    header.push_back(static_cast<char>(size >> (8 * i)));
   test::feed(reader, header);
   std::vector<Seen> seen;
   const std::string chunk(64 << 10, 'x');
@@ -222,7 +233,8 @@ TEST(Frames, AnOversizedMessageIsSkippedInBoundedMemory) {
 
 TEST(Frames, ACutCharacterAtTheEndOfWhatIsKeptDoesNotMakeATextInvalid) {
   std::string text(1, 'x');
-  while (text.size() < 70000) text += "\xe2\x82\xac";
+  while (text.size() < 70000)
+    text += "\xe2\x82\xac";
   const auto reading = read(RawFrame{1, text}.bytes(), Role::server, 1000);
   EXPECT_TRUE(reading.seen.at(0).valid_utf8);
   EXPECT_GE(reading.seen.at(0).data.size(), (64u << 10) - 3);
@@ -248,7 +260,8 @@ TEST(Frames, SixtyFourBytesBehindAMessageMayBeRead) {
     ws::Violation violation;
     ASSERT_EQ(reader.next(message, violation), FrameReader::Next::message);
     unsigned sum = 0;  // AddressSanitizer is the judge here
-    for (std::size_t i = 0; i < size + 64; ++i) sum += static_cast<unsigned char>(message.data.data()[i]);
+    for (std::size_t i = 0; i < size + 64; ++i)
+      sum += static_cast<unsigned char>(message.data.data()[i]);
     EXPECT_GE(sum, size);
   }
 }
@@ -284,7 +297,8 @@ TEST(Frames, WhatWeSendIsReadByTheOtherSide) {
   const auto closed = read(ws::close_frame(Role::client, 1000, "done"), Role::server);
   EXPECT_EQ(closed.seen.at(0).close_code, 1000);
   EXPECT_EQ(closed.seen.at(0).data, "done");
-  const auto cut = read(ws::close_frame(Role::server, 1011, std::string(122, 'x') + "\xe2\x82\xac"), Role::client);
+  const auto cut =
+      read(ws::close_frame(Role::server, 1011, std::string(122, 'x') + "\xe2\x82\xac"), Role::client);
   EXPECT_EQ(cut.seen.at(0).data, std::string(122, 'x'));
 }
 
@@ -303,7 +317,8 @@ TEST(Frames, UnmaskingWorksAtEveryOffsetAndLength) {
     for (std::size_t size = 0; size < 80; ++size) {
       std::string data(size, '\0');
       ws::unmask(data.data(), size, key, offset);
-      for (std::size_t i = 0; i < size; ++i) ASSERT_EQ(data[i], static_cast<char>(key[(offset + i) & 3]));
+      for (std::size_t i = 0; i < size; ++i)
+        ASSERT_EQ(data[i], static_cast<char>(key[(offset + i) & 3]));
     }
   }
 }

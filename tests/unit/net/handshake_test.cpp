@@ -1,6 +1,6 @@
-#include <gtest/gtest.h>
-
 #include "daemon/net/ws_handshake.hpp"
+
+#include <gtest/gtest.h>
 
 namespace bridge55 {
 namespace {
@@ -19,29 +19,36 @@ constexpr std::string_view kAccept = "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZ
 
 std::string all(std::initializer_list<std::string_view> headers) {
   std::string text;
-  for (const auto header : headers) text += header;
+  for (const auto header : headers)
+    text += header;
   return answer("101 Switching Protocols", text);
 }
 
-TEST(Handshake, AProperAnswerUpgrades) { EXPECT_TRUE(judge(all({kUpgrade, kConnection, kAccept}), kKey).upgraded()); }
+TEST(Handshake, AProperAnswerUpgrades) {
+  EXPECT_TRUE(judge(all({kUpgrade, kConnection, kAccept}), kKey).upgraded());
+}
 
 TEST(Handshake, EachMissingOrWrongPartIsRefused) {
   EXPECT_FALSE(judge(all({kConnection, kAccept}), kKey).upgraded());
   EXPECT_FALSE(judge(all({kUpgrade, kAccept}), kKey).upgraded());
   EXPECT_FALSE(judge(all({kUpgrade, kConnection}), kKey).upgraded());
   EXPECT_FALSE(judge(all({kUpgrade, kConnection, "Sec-WebSocket-Accept: bad\r\n"}), kKey).upgraded());
-  EXPECT_FALSE(judge(all({kUpgrade, kConnection, kAccept, "Sec-WebSocket-Extensions: permessage-deflate\r\n"}), kKey).upgraded());
+  EXPECT_FALSE(
+      judge(all({kUpgrade, kConnection, kAccept, "Sec-WebSocket-Extensions: permessage-deflate\r\n"}), kKey)
+          .upgraded());
 }
 
 TEST(Handshake, ARefusalKeepsItsStatusAndRetryAfter) {
-  const auto refused = judge(answer("429 Too Many Requests", "Retry-After: 7\r\nContent-Length: 2\r\n"), kKey);
+  const auto refused =
+      judge(answer("429 Too Many Requests", "Retry-After: 7\r\nContent-Length: 2\r\n"), kKey);
   EXPECT_EQ(refused.status, 429u);
   EXPECT_EQ(refused.retry_after, "7");
   EXPECT_FALSE(refused.upgraded());
 }
 
 TEST(Handshake, WhatIsNotHttpIsSaidSo) {
-  for (const std::string& head : {std::string("SSH-2.0-OpenSSH\r\n\r\n"), std::string("\x15\x03\x01\r\n\r\n"), std::string("\r\n\r\n")}) {
+  for (const std::string& head : {std::string("SSH-2.0-OpenSSH\r\n\r\n"), std::string("\x15\x03\x01\r\n\r\n"),
+                                  std::string("\r\n\r\n")}) {
     EXPECT_FALSE(judge(head, kKey).upgraded());
     EXPECT_FALSE(judge(head, kKey).trouble.empty());
   }

@@ -1,18 +1,20 @@
 // Runs coroutines on a loop of their own until all have ended; a test that hangs fails after 20 s.
 #pragma once
 
+#include "daemon/net/stream.hpp"
+
 #include <exception>
+#include <sys/socket.h>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
-#include <sys/socket.h>
-
-#include "daemon/net/stream.hpp"
 
 namespace bridge55::test {
 
-inline SteadyTime soon() { return SteadyClock::now() + std::chrono::seconds(15); }
+inline SteadyTime soon() {
+  return SteadyClock::now() + std::chrono::seconds(15);
+}
 
 template <class... Coroutines>
 void run(boost::asio::io_context& io, Coroutines&&... coroutines) {
@@ -24,7 +26,8 @@ void run(boost::asio::io_context& io, Coroutines&&... coroutines) {
   (boost::asio::co_spawn(io, std::forward<Coroutines>(coroutines), ended), ...);
   io.restart();
   const SteadyTime limit = SteadyClock::now() + std::chrono::seconds(20);
-  while (left != 0 && SteadyClock::now() < limit) io.run_one_until(limit);
+  while (left != 0 && SteadyClock::now() < limit)
+    io.run_one_until(limit);
   ASSERT_EQ(left, 0u) << "a coroutine hangs";
 }
 

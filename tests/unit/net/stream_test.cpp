@@ -1,8 +1,8 @@
+#include "tests/unit/net/run.hpp"
+
 #include <boost/asio/error.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/use_awaitable.hpp>
-
-#include "tests/unit/net/run.hpp"
 
 namespace bridge55 {
 namespace {
@@ -14,7 +14,9 @@ using net::Stream;
 using test::run;
 using test::soon;
 
-std::string text(std::span<const char> bytes) { return {bytes.data(), bytes.size()}; }
+std::string text(std::span<const char> bytes) {
+  return {bytes.data(), bytes.size()};
+}
 
 TEST(Stream, AnEmptySocketWouldBlockAndSaysWhatItWaitsFor) {
   asio::io_context io;
@@ -29,7 +31,8 @@ TEST(Stream, ManyPiecesGoInOneCallAndArriveInOrder) {
   asio::io_context io;
   auto pair = test::make_pair(io);
   std::vector<std::string> words;
-  for (int i = 0; i < 3000; ++i) words.push_back(std::to_string(i) + ",");
+  for (int i = 0; i < 3000; ++i)
+    words.push_back(std::to_string(i) + ",");
   std::vector<iovec> pieces;
   std::string all;
   for (auto& word : words) {
@@ -158,7 +161,8 @@ TEST(Stream, AProxyOpensTheTunnelOrIsQuoted) {
   const std::vector<ProxyCase> cases = {
       {"HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\n", true, ""},
       {"HTTP/1.0 200\r\n\r\n", true, ""},
-      {"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", false, "the proxy answered 407 Proxy Authentication Required"},
+      {"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", false,
+       "the proxy answered 407 Proxy Authentication Required"},
       {"SSH-2.0-OpenSSH_9.2p1\r\n\r\n", false, "the proxy's answer is not HTTP"},
       {"", false, "the proxy closed the connection"},
       {"HTTP/1.1 200 OK\r\nX: " + std::string(20000, 'x'), false, "the proxy's answer is not HTTP"},
@@ -190,7 +194,8 @@ TEST(Stream, AProxyOpensTheTunnelOrIsQuoted) {
     EXPECT_EQ(!error, one.opens) << one.answer;
     EXPECT_EQ(pair.a.trouble(), one.trouble);
     EXPECT_EQ(after, one.opens ? "tunnel" : "");
-    EXPECT_EQ(asked, "CONNECT [::1]:443 HTTP/1.1\r\nHost: [::1]:443\r\nProxy-Authorization: Basic dTpw\r\n\r\n");
+    EXPECT_EQ(asked,
+              "CONNECT [::1]:443 HTTP/1.1\r\nHost: [::1]:443\r\nProxy-Authorization: Basic dTpw\r\n\r\n");
   }
 }
 

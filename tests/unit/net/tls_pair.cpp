@@ -37,13 +37,15 @@ Certificate make_certificate(const std::string& directory, const CertificateRequ
   X509_gmtime_adj(X509_getm_notAfter(made.get()), request.valid_until);
   X509_set_pubkey(made.get(), key.get());
   X509_NAME* name = X509_get_subject_name(made.get());
-  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>("bridge55 test"), -1, -1, 0);
+  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
+                             reinterpret_cast<const unsigned char*>("bridge55 test"), -1, -1, 0);
   X509_set_issuer_name(made.get(), name);
   std::string names = "DNS:" + request.name;
   if (!request.address.empty()) names += ",IP:" + request.address;
   const std::unique_ptr<X509_EXTENSION, Free> alternative(
       X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, names.c_str()));
-  must(X509_add_ext(made.get(), alternative.get(), -1) == 1 && X509_sign(made.get(), key.get(), EVP_sha256()) != 0);
+  must(X509_add_ext(made.get(), alternative.get(), -1) == 1 &&
+       X509_sign(made.get(), key.get(), EVP_sha256()) != 0);
 
   const std::string base = directory + "/" + std::to_string(serial);
   Certificate files{base + ".crt", base + ".key"};

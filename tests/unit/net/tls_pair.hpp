@@ -10,8 +10,8 @@ struct Certificate {
 };
 
 struct CertificateRequest {
-  std::string name = "localhost";       // DNS subject alternative name
-  std::string address;                  // IP subject alternative name; empty: none
+  std::string name = "localhost";               // DNS subject alternative name
+  std::string address;                          // IP subject alternative name; empty: none
   long valid_from = -3600, valid_until = 3600;  // seconds from now
 };
 

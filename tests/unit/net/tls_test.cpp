@@ -1,3 +1,6 @@
+#include "tests/unit/net/run.hpp"
+#include "tests/unit/net/tls_pair.hpp"
+
 #include <algorithm>
 #include <fstream>
 #include <random>
@@ -5,9 +8,6 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
-
-#include "tests/unit/net/run.hpp"
-#include "tests/unit/net/tls_pair.hpp"
 
 namespace bridge55 {
 namespace {
@@ -25,7 +25,8 @@ class Tls : public ::testing::Test {
     std::string trouble;
   };
   // Both handshakes over a fresh pair, which stays open.
-  Result shake(const test::Certificate& certificate, const config::ClientTls& trust, const std::string& name) {
+  Result shake(const test::Certificate& certificate, const config::ClientTls& trust,
+               const std::string& name) {
     pair_ = std::make_unique<test::Pair>(test::make_pair(io_));
     Result result;
     const auto server = TlsContext::server(certificate.cert_file, certificate.key_file);
@@ -109,7 +110,8 @@ TEST_F(Tls, APeerThatSpeaksNoTlsIsAnErrorNotAHang) {
   const auto client = TlsContext::client({});
   net::error_code error;
   run(
-      io_, [&]() -> awaitable<void> { error = co_await pair_->a.tls_client(client, "localhost", true, soon()); },
+      io_,
+      [&]() -> awaitable<void> { error = co_await pair_->a.tls_client(client, "localhost", true, soon()); },
       [&]() -> awaitable<void> { co_await pair_->b.write_all("HTTP/1.1 400 Bad Request\r\n\r\n", soon()); });
   EXPECT_EQ(error, net::Error::handshake);
 }
@@ -195,7 +197,8 @@ TEST_F(TlsData, BytesThatOpenSslHoldsAreNotWaitedForOnTheSocket) {
 TEST_F(TlsData, ABlockedWriteThatIsRepeatedKeepsItsOrder) {
   std::string sent;
   std::mt19937 random(55);
-  for (int i = 0; i < 3'000'000; ++i) sent.push_back(static_cast<char>(random()));
+  for (int i = 0; i < 3'000'000; ++i)
+    sent.push_back(static_cast<char>(random()));
   std::string got;
   run(
       io_,

@@ -1,6 +1,6 @@
-#include <gtest/gtest.h>
-
 #include "bridges/upstream/acks.hpp"
+
+#include <gtest/gtest.h>
 
 namespace bridge55 {
 namespace {

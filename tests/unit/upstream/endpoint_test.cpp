@@ -1,8 +1,8 @@
-#include <gtest/gtest.h>
+#include "bridges/upstream/endpoint.hpp"
 
 #include <map>
 
-#include "bridges/upstream/endpoint.hpp"
+#include <gtest/gtest.h>
 
 namespace bridge55 {
 namespace {
@@ -32,7 +32,8 @@ TEST(Endpoint, UrlsAreTakenApart) {
   EXPECT_EQ(local->target, "/?a=b");
   EXPECT_EQ(local->host_header, "[::1]:8080");
   EXPECT_EQ(parse_endpoint("wss://h:443/")->host_header, "h");
-  for (const char* wrong : {"", "v2.55-tech.com", "ftp://h/", "wss:///ws", "wss://h:99999/"}) EXPECT_FALSE(parse_endpoint(wrong)) << wrong;
+  for (const char* wrong : {"", "v2.55-tech.com", "ftp://h/", "wss:///ws", "wss://h:99999/"})
+    EXPECT_FALSE(parse_endpoint(wrong)) << wrong;
 }
 
 TEST(Proxy, TheConfigComesBeforeTheEnvironment) {
@@ -62,12 +63,15 @@ TEST(Proxy, OneThatCannotBeUsedIsSaidWithoutItsPassword) {
 TEST(Proxy, NoProxyExemptsNamesSuffixesAndAll) {
   const auto endpoint = *parse_endpoint("wss://v2.55-tech.com/ws");
   const auto chosen = [&](const char* list) {
-    return choose_proxy(endpoint, "", with({{"https_proxy", "http://env:1"}, {"NO_PROXY", list}})).proxy.has_value();
+    return choose_proxy(endpoint, "", with({{"https_proxy", "http://env:1"}, {"NO_PROXY", list}}))
+        .proxy.has_value();
   };
-  for (const char* list : {"*", "v2.55-tech.com", "55-tech.com", ".55-tech.com", "*.55-tech.com", "a, V2.55-TECH.com", "v2.55-tech.com:443"}) {
+  for (const char* list : {"*", "v2.55-tech.com", "55-tech.com", ".55-tech.com", "*.55-tech.com",
+                           "a, V2.55-TECH.com", "v2.55-tech.com:443"}) {
     EXPECT_FALSE(chosen(list)) << list;
   }
-  for (const char* list : {"", "tech.com", "5-tech.com", "v2.55-tech.com:444", "x"}) EXPECT_TRUE(chosen(list)) << list;
+  for (const char* list : {"", "tech.com", "5-tech.com", "v2.55-tech.com:444", "x"})
+    EXPECT_TRUE(chosen(list)) << list;
 }
 
 }  // namespace

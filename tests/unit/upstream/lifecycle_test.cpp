@@ -1,7 +1,8 @@
-#include <gtest/gtest.h>
-
 #include "bridges/upstream/lifecycle.hpp"
+
 #include "tests/unit/upstream/support.hpp"
+
+#include <gtest/gtest.h>
 
 namespace bridge55 {
 namespace {
@@ -16,7 +17,8 @@ using upstream::Now;
 class LifecycleTest : public ::testing::Test {
  protected:
   explicit LifecycleTest(bool opens_with_gap = false)
-      : settings(test::upstream_of(config::UpstreamKind::abp, "abp")), life({settings, 0, did, opens_with_gap, 55}) {}
+      : settings(test::upstream_of(config::UpstreamKind::abp, "abp")),
+        life({settings, 0, did, opens_with_gap, 55}) {}
 
   config::Duration fail(Cause cause, const std::string& reason) {
     life.trying(now);
@@ -51,7 +53,8 @@ TEST_F(LifecycleTest, AStartThatWorksSaysConnectingAndUp) {
 }
 
 TEST_F(LifecycleTest, AnUnreachableServerIsSaidOnceHoweverOftenItIsTried) {
-  for (int i = 0; i < 100; ++i) fail(Cause::connect, "connection refused");
+  for (int i = 0; i < 100; ++i)
+    fail(Cause::connect, "connection refused");
   EXPECT_EQ(states(), (Names{"CONNECTING", "DOWN"}));
   EXPECT_EQ(did.said[1].at("reason"), "connection refused");
   EXPECT_FALSE(did.said[1].at("retry_in_ms").empty());
@@ -61,7 +64,8 @@ TEST_F(LifecycleTest, AnUnreachableServerIsSaidOnceHoweverOftenItIsTried) {
 }
 
 TEST_F(LifecycleTest, ReasonsThatAlwaysDifferAreBounded) {
-  for (int i = 0; i < 1000; ++i) fail(Cause::connect, "reason " + std::to_string(i));
+  for (int i = 0; i < 1000; ++i)
+    fail(Cause::connect, "reason " + std::to_string(i));
   EXPECT_LE(states().size(), 20u);
 }
 
@@ -104,7 +108,8 @@ TEST_F(LifecycleTest, BackoffIsFullJitterBetweenItsBounds) {
 }
 
 TEST_F(LifecycleTest, ASessionThatHeldBeginsItsBackoffAnewAndAFlappingOneDoesNot) {
-  for (int i = 0; i < 10; ++i) fail(Cause::connect, "refused");
+  for (int i = 0; i < 10; ++i)
+    fail(Cause::connect, "refused");
   std::chrono::milliseconds largest = 0ms;
   for (int i = 0; i < 50; ++i) {
     up();
@@ -160,7 +165,8 @@ TEST_F(LifecycleTest, EverythingSaidIsJson) {
   up();
   lose(Cause::closed, "r");
   life.stopped(now);
-  for (const auto& said : did.said) EXPECT_EQ(json::validate_copy(said.payload), "") << said.payload;
+  for (const auto& said : did.said)
+    EXPECT_EQ(json::validate_copy(said.payload), "") << said.payload;
 }
 
 }  // namespace

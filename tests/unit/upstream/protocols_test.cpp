@@ -1,7 +1,7 @@
-#include <gtest/gtest.h>
-
 #include "bridges/upstream/vendor_frame.hpp"
 #include "tests/unit/upstream/support.hpp"
+
+#include <gtest/gtest.h>
 
 namespace bridge55 {
 namespace {
@@ -26,8 +26,12 @@ class Reading {
   Padded text_;
 };
 
-Reading abp(std::string_view frame) { return {test::upstream_of(UpstreamKind::abp, "abp"), frame}; }
-Reading mm(std::string_view frame) { return {test::upstream_of(UpstreamKind::mm, "mm"), frame}; }
+Reading abp(std::string_view frame) {
+  return {test::upstream_of(UpstreamKind::abp, "abp"), frame};
+}
+Reading mm(std::string_view frame) {
+  return {test::upstream_of(UpstreamKind::mm, "mm"), frame};
+}
 
 std::string login_of(const config::Upstream& settings, bool reliable = false) {
   return upstream::make_protocol(settings)->login(reliable);
@@ -36,13 +40,15 @@ std::string login_of(const config::Upstream& settings, bool reliable = false) {
 TEST(AbpLogin, SendsKeyAndChannelsAsDocumented) {
   auto settings = test::upstream_of(UpstreamKind::abp, "abp");
   EXPECT_EQ(login_of(settings), R"({"type":"login","apiKey":"canary-key","channels":[]})");
-  EXPECT_EQ(login_of(settings, true), R"({"type":"login","apiKey":"canary-key","channels":[],"reliableDelivery":true})");
+  EXPECT_EQ(login_of(settings, true),
+            R"({"type":"login","apiKey":"canary-key","channels":[],"reliableDelivery":true})");
 }
 
 TEST(AbpLogin, AListOfChannelsAlwaysHoldsEmergency) {
   auto settings = test::upstream_of(UpstreamKind::abp, "abp");
   settings.channels = {"orders", "bets"};
-  EXPECT_EQ(login_of(settings), R"({"type":"login","apiKey":"canary-key","channels":["orders","bets","emergency"]})");
+  EXPECT_EQ(login_of(settings),
+            R"({"type":"login","apiKey":"canary-key","channels":["orders","bets","emergency"]})");
 }
 
 TEST(AbpLogin, TheConfigsLoginReplacesAddsAndRemoves) {
@@ -53,11 +59,13 @@ TEST(AbpLogin, TheConfigsLoginReplacesAddsAndRemoves) {
 
 TEST(MmLogin, SendsTheKeyInBothSpellingsAndEveryDocumentedChannel) {
   auto settings = test::upstream_of(UpstreamKind::mm, "mm");
-  EXPECT_EQ(login_of(settings),
-            R"({"type":"subscribe","api_key":"canary-key","apiKey":"canary-key","channels":["orders","bets","accounts","scores","emergency"]})");
+  EXPECT_EQ(
+      login_of(settings),
+      R"({"type":"subscribe","api_key":"canary-key","apiKey":"canary-key","channels":["orders","bets","accounts","scores","emergency"]})");
   settings.login = R"({"apiKey":null})";
   settings.channels = {"orders", "emergency"};
-  EXPECT_EQ(login_of(settings), R"({"type":"subscribe","api_key":"canary-key","channels":["orders","emergency"]})");
+  EXPECT_EQ(login_of(settings),
+            R"({"type":"subscribe","api_key":"canary-key","channels":["orders","emergency"]})");
 }
 
 TEST(FeedLogin, IsTheConfigsMessageAsItStandsOrNothing) {
@@ -83,7 +91,8 @@ TEST(AbpFrame, DataIsCutByteForByte) {
 }
 
 TEST(AbpFrame, EscapesInNamesAndMembersAreResolved) {
-  const auto r = abp(R"({"\u0074ype":"d\u0061ta","channel":"or\u0064ers","event":"A\"B","payload":{"order\u0049d":"x\n"}})");
+  const auto r = abp(
+      R"({"\u0074ype":"d\u0061ta","channel":"or\u0064ers","event":"A\"B","payload":{"order\u0049d":"x\n"}})");
   ASSERT_EQ(r.in.type, Type::data);
   EXPECT_EQ(r.in.facts.channel, "orders");
   EXPECT_EQ(r.in.facts.name, "A\"B");
@@ -150,9 +159,10 @@ TEST(VendorFrame, ADataFrameWithoutPayloadIsAnEventOfNull) {
 }
 
 TEST(VendorFrame, WhatCannotBeUnderstoodHasAReason) {
-  for (const std::string_view frame : {"", "{", R"({"x":tru})", "[1,2}", R"({"a" "b"})", "{}x", "[1]", "\"text\"", "17",
-                                       R"({"type":"data","payload":1})", R"({"type":"data","channel":5,"payload":1})",
-                                       R"({"type":"data","channel":"","payload":1})"}) {
+  for (const std::string_view frame :
+       {"", "{", R"({"x":tru})", "[1,2}", R"({"a" "b"})", "{}x", "[1]", "\"text\"", "17",
+        R"({"type":"data","payload":1})", R"({"type":"data","channel":5,"payload":1})",
+        R"({"type":"data","channel":"","payload":1})"}) {
     const auto r = abp(frame);
     EXPECT_EQ(r.in.type, Type::broken) << frame;
     EXPECT_FALSE(r.in.reason.empty()) << frame;
@@ -180,8 +190,10 @@ TEST(Keys, AreThoseOfTheContract) {
       {UpstreamKind::abp, "balance", R"({"bookmaker":"pinnacle"})", ""},
       {UpstreamKind::abp, "fixtures", R"({"fixtureId":"id1"})", "id1"},
       {UpstreamKind::abp, "betslip", R"({"fixtureId":"id1","outcomeId":103,"playerId":0})", "id1:103:0"},
-      {UpstreamKind::abp, "betslip", R"({"futureId":"fut","outcomeId":0,"playerId":0,"participantId":5})", "fut:0:0:5"},
-      {UpstreamKind::abp, "betslip", R"({"fixtureId":null,"futureId":"fut","outcomeId":0,"playerId":0})", "fut:0:0"},
+      {UpstreamKind::abp, "betslip", R"({"futureId":"fut","outcomeId":0,"playerId":0,"participantId":5})",
+       "fut:0:0:5"},
+      {UpstreamKind::abp, "betslip", R"({"fixtureId":null,"futureId":"fut","outcomeId":0,"playerId":0})",
+       "fut:0:0"},
       {UpstreamKind::abp, "betslip", R"({"fixtureId":"id1","outcomeId":103})", ""},
       {UpstreamKind::abp, "currencies", "{}", "-"},
       {UpstreamKind::abp, "status", "{}", "-"},

@@ -5,7 +5,9 @@
 namespace bridge55::test {
 namespace {
 
-SteadyTime soon() { return SteadyClock::now() + std::chrono::seconds(15); }
+SteadyTime soon() {
+  return SteadyClock::now() + std::chrono::seconds(15);
+}
 
 }  // namespace
 
@@ -27,13 +29,16 @@ net::awaitable<std::string> Peer::upgrade() {
   const std::size_t at = head.find(name) + name.size();
   const std::string key = head.substr(at, head.find('\r', at) - at);
   const std::string answer =
-      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " +
+      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: "
+      "Upgrade\r\nSec-WebSocket-Accept: " +
       ws::accept_value(key) + "\r\n\r\n";
   co_await stream_.write_all(answer, soon());
   co_return head;
 }
 
-net::awaitable<void> Peer::write(std::string bytes) { co_await stream_.write_all(bytes, soon()); }
+net::awaitable<void> Peer::write(std::string bytes) {
+  co_await stream_.write_all(bytes, soon());
+}
 
 net::awaitable<void> Peer::send(std::string text) {
   const std::string frame = ws::frame(ws::Role::server, ws::Kind::text, text);
@@ -65,7 +70,9 @@ net::awaitable<std::string> Peer::next() {
 ScriptedVendor::ScriptedVendor(boost::asio::io_context& io)
     : io_(io), acceptor_(io, {boost::asio::ip::address_v4::loopback(), 0}) {}
 
-std::string ScriptedVendor::url() const { return "ws://127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port()) + "/ws"; }
+std::string ScriptedVendor::url() const {
+  return "ws://127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port()) + "/ws";
+}
 
 net::awaitable<std::unique_ptr<Peer>> ScriptedVendor::accept() {
   boost::asio::ip::tcp::socket socket = co_await acceptor_.async_accept(boost::asio::use_awaitable);

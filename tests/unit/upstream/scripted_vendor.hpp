@@ -1,5 +1,9 @@
-// A peer on loopback that does what a test tells it to: accepts, upgrades, sends and reads frames, breaks off.
+// A peer on loopback that does what a test tells it to: accepts, upgrades, sends and reads frames, breaks
+// off.
 #pragma once
+
+#include "daemon/net/stream.hpp"
+#include "daemon/net/ws_frames.hpp"
 
 #include <memory>
 #include <string>
@@ -7,9 +11,6 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-
-#include "daemon/net/stream.hpp"
-#include "daemon/net/ws_frames.hpp"
 
 namespace bridge55::test {
 
@@ -23,7 +24,8 @@ class Peer {
   net::awaitable<std::string> read_head();
   net::awaitable<void> write(std::string bytes);
   net::awaitable<void> send(std::string text);
-  // The next data frame's text; "close <code>" for a close, "end" where the connection ended. Pings and pongs as "ping …", "pong …".
+  // The next data frame's text; "close <code>" for a close, "end" where the connection ended. Pings and pongs
+  // as "ping …", "pong …".
   net::awaitable<std::string> next();
   net::Stream& stream() { return stream_; }
 

@@ -1,6 +1,6 @@
-#include <gtest/gtest.h>
-
 #include "bridges/upstream/seq.hpp"
+
+#include <gtest/gtest.h>
 
 namespace bridge55 {
 namespace {
@@ -10,7 +10,8 @@ using Verdict = SeqTracker::Verdict;
 
 TEST(Seq, ContiguousNumbersAreFineWhereverTheyStart) {
   SeqTracker tracker;
-  for (const char* seq : {"7", "8", "9", "10"}) EXPECT_EQ(tracker.see(seq, seq), Verdict::fine);
+  for (const char* seq : {"7", "8", "9", "10"})
+    EXPECT_EQ(tracker.see(seq, seq), Verdict::fine);
 }
 
 TEST(Seq, AHoleIsMeasured) {
@@ -44,7 +45,8 @@ TEST(Seq, OnlyEqualBytesAreADuplicate) {
 
 TEST(Seq, ACounterThatBeginsAnewIsAReset) {
   SeqTracker tracker;
-  for (const char* seq : {"1", "2", "3"}) tracker.see(seq, seq);
+  for (const char* seq : {"1", "2", "3"})
+    tracker.see(seq, seq);
   EXPECT_EQ(tracker.see("1", "other"), Verdict::reset);
   EXPECT_EQ(tracker.expected(), 4u);
   EXPECT_EQ(tracker.see("2", "2nd"), Verdict::fine);
@@ -70,7 +72,8 @@ TEST(Seq, AbsentAndUnreadableOnesChangeNothing) {
   tracker.see("1", "a");
   EXPECT_EQ(tracker.see("", "x"), Verdict::absent);
   EXPECT_EQ(tracker.see("null", "x"), Verdict::absent);
-  for (const char* seq : {"1.5", "-3", "\"abc\"", "{}", "18446744073709551616", "18446744073709551615", "\"\"", "true"}) {
+  for (const char* seq :
+       {"1.5", "-3", "\"abc\"", "{}", "18446744073709551616", "18446744073709551615", "\"\"", "true"}) {
     EXPECT_EQ(tracker.see(seq, "x"), Verdict::unreadable) << seq;
   }
   EXPECT_EQ(tracker.see("2", "b"), Verdict::fine);
@@ -85,7 +88,8 @@ TEST(Seq, ANewSubscriptionCountsAnew) {
 
 TEST(Seq, ManyHolesAreForgottenOldestFirst) {
   SeqTracker tracker;
-  for (int i = 0; i < 1000; i += 2) tracker.see(std::to_string(i), std::to_string(i));
+  for (int i = 0; i < 1000; i += 2)
+    tracker.see(std::to_string(i), std::to_string(i));
   EXPECT_EQ(tracker.see("997", "late"), Verdict::late);
 }
 

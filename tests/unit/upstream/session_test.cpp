@@ -1,76 +1,18 @@
-#include <gtest/gtest.h>
-
 #include "bridges/upstream/session.hpp"
+
 #include "tests/unit/upstream/support.hpp"
+
+#include <gtest/gtest.h>
 
 namespace bridge55 {
 namespace {
 
 using namespace std::chrono_literals;
 using config::UpstreamKind;
+using test::kLoginOk;
+using test::SessionTest;
 using upstream::Cause;
 using upstream::Counter;
-using upstream::Now;
-
-constexpr const char* kLoginOk = R"({"type":"login_ok","subscriptionId":7,"features":{"acknowledgments":false}})";
-constexpr const char* kReliable = R"({"type":"login_ok","subscriptionId":7,"features":{"acknowledgments":true}})";
-
-// A session with a virtual clock.
-class SessionTest : public ::testing::Test {
- protected:
-  explicit SessionTest(UpstreamKind kind = UpstreamKind::abp) : settings(test::upstream_of(kind, "abp")) {}
-
-  void open() {
-    protocol = upstream::make_protocol(settings);
-    session = std::make_unique<upstream::Session>(upstream::Session::Parts{settings, 0, *protocol, did});
-    session->opened(now);
-  }
-  void log_in(const char* answer = kLoginOk) {
-    if (!session) open();
-    text(answer);
-    ASSERT_TRUE(session->is_up());
-  }
-  void message(ws::Kind kind, std::string_view data, bool utf8 = true) {
-    const test::Padded padded(data);
-    ws::Message m;
-    m.kind = kind;
-    m.data = padded.view();
-    m.size = data.size();
-    m.valid_utf8 = utf8;
-    session->received(m, now);
-  }
-  void text(std::string_view data) { message(ws::Kind::text, data); }
-  void close(std::uint16_t code, std::string_view reason = "") {
-    ws::Message m;
-    m.kind = ws::Kind::close;
-    m.close_code = code;
-    m.data = reason;
-    session->received(m, now);
-  }
-  void data(const std::string& seq, const std::string& payload = "{}") {
-    text(R"({"type":"data","channel":"orders","event":"UPDATE","payload":)" + payload + R"(,"ts":1,"seq":)" + seq + "}");
-  }
-  void pass(std::chrono::milliseconds time) {
-    now.steady += time;
-    now.wall += time.count() * 1000;
-  }
-  // Ticks at every time that the session asks for, until `time` has passed.
-  void run_for(std::chrono::milliseconds time) {
-    const SteadyTime until = now.steady + time;
-    while (!session->end() && session->next_tick() <= until) {
-      if (session->next_tick() > now.steady) pass(std::chrono::ceil<std::chrono::milliseconds>(session->next_tick() - now.steady));
-      session->tick(now);
-    }
-    if (now.steady < until) pass(std::chrono::ceil<std::chrono::milliseconds>(until - now.steady));
-  }
-  Cause cause() const { return session->end() ? session->end()->cause : Cause::stopped; }
-
-  config::Upstream settings;
-  test::Recorder did;
-  std::unique_ptr<upstream::Protocol> protocol;
-  std::unique_ptr<upstream::Session> session;
-  Now now{SteadyTime(1000s), 1'771'183'909'789'001};
-};
 
 TEST_F(SessionTest, LogsInAsSoonAsTheSocketIsOpenAndIsUpWithTheAnswer) {
   open();
@@ -201,7 +143,8 @@ TEST_F(SessionTest, ARepeatedSeqIsDroppedOnlyWithEqualBytes) {
 
 TEST_F(SessionTest, AResetCounterIsAGap) {
   log_in();
-  for (const char* seq : {"1", "2", "3"}) data(seq);
+  for (const char* seq : {"1", "2", "3"})
+    data(seq);
   data("1", R"({"new":1})");
   EXPECT_EQ(did.said.at(0).at("reason"), "seq_reset");
   data("2", R"({"new":2})");
@@ -220,7 +163,8 @@ TEST_F(SessionTest, ANewLoginCountsAnewWithoutAGap) {
 
 TEST_F(SessionTest, UnknownThingsAreNotedOnceAndNeverAnError) {
   log_in();
-  for (int i = 0; i < 5; ++i) text(R"({"type":"welcome"})");
+  for (int i = 0; i < 5; ++i)
+    text(R"({"type":"welcome"})");
   text(R"({"type":"other"})");
   EXPECT_EQ(did.logged.size(), 2u);
   EXPECT_EQ(did.counted(Counter::ignored), 6);
@@ -247,7 +191,8 @@ TEST_F(SessionTest, WhatCannotBeUnderstoodIsKeptAndTheSessionGoesOn) {
   EXPECT_EQ(did.said[3].at("reason"), "too large");
   EXPECT_EQ(did.said[3].at("size"), "64000000");
   EXPECT_EQ(did.counted(Counter::quarantined), 4);
-  for (const auto& said : did.said) EXPECT_EQ(json::validate_copy(said.payload), "");
+  for (const auto& said : did.said)
+    EXPECT_EQ(json::validate_copy(said.payload), "");
   data("1");
   EXPECT_EQ(did.published.size(), 1u);
 }
@@ -263,71 +208,6 @@ TEST_F(SessionTest, AnAnnouncedRestartIsToldFromABreak) {
   log_in();
   session->broke({Cause::reset, "gone", 0, {}});
   EXPECT_EQ(cause(), Cause::reset);
-}
-
-class ReliableTest : public SessionTest {
- protected:
-  ReliableTest() { settings.reliable_delivery = true; }
-};
-
-TEST_F(ReliableTest, AcksGoOutOnlyOnceTheEventIsDurable) {
-  log_in(kReliable);
-  EXPECT_NE(did.sent.at(0).find("\"reliableDelivery\":true"), std::string::npos);
-  did.sent.clear();
-  data("1");
-  data("2");
-  EXPECT_TRUE(did.sent.empty());
-  session->durable(1, now);
-  EXPECT_EQ(did.sent, std::vector<std::string>{R"({"type":"ack","seq":1})"});
-}
-
-TEST_F(ReliableTest, NothingIsAcknowledgedWhereTheServerDoesNotOfferIt) {
-  log_in(kLoginOk);
-  did.sent.clear();
-  data("1");
-  session->durable(1, now);
-  EXPECT_TRUE(did.sent.empty());
-}
-
-TEST_F(ReliableTest, ARedeliveryIsPossibleRightBehindTheLoginAndIsAcknowledgedAgain) {
-  log_in(kReliable);
-  did.drop_as_duplicate = true;
-  did.sent.clear();
-  data("1");
-  EXPECT_TRUE(did.published.at(0).may_repeat);
-  EXPECT_EQ(did.sent, std::vector<std::string>{R"({"type":"ack","seq":1})"});
-  pass(11s);
-  data("2");
-  EXPECT_FALSE(did.published.at(1).may_repeat);
-}
-
-TEST_F(ReliableTest, AStallAtTheWindowEndsWithALoginWithoutReliableDelivery) {
-  log_in(kReliable);
-  for (int i = 1; i <= 100; ++i) data(std::to_string(i));
-  session->durable(100, now);
-  for (int i = 0; i < 2; ++i) {
-    run_for(4s);
-    text(R"({"type":"heartbeat"})");
-  }
-  EXPECT_FALSE(session->end());
-  run_for(3s);
-  EXPECT_EQ(cause(), Cause::stall);
-  did.sent.clear();
-  session->opened(now);
-  EXPECT_EQ(did.sent.at(0).find("reliableDelivery"), std::string::npos);
-}
-
-TEST_F(ReliableTest, AWindowThatMovedOrIsOursToMoveIsNoStall) {
-  log_in(kReliable);
-  for (int i = 1; i <= 150; ++i) data(std::to_string(i));
-  session->durable(150, now);
-  run_for(20s);
-  EXPECT_FALSE(session->end());
-  session->opened(now);
-  log_in(kReliable);
-  for (int i = 1; i <= 100; ++i) data(std::to_string(i));
-  run_for(20s);  // the journal has not committed: no ack was sent
-  EXPECT_FALSE(session->end());
 }
 
 class FeedTest : public SessionTest {

@@ -1,13 +1,13 @@
 // Settings, texts with padding and a recorder for the pure parts of a session.
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "bridges/upstream/actions.hpp"
 #include "bridges/upstream/protocols.hpp"
 #include "config/config.hpp"
 #include "daemon/events/json.hpp"
+
+#include <string>
+#include <vector>
 
 namespace bridge55::test {
 
@@ -24,7 +24,9 @@ inline config::Upstream upstream_of(config::UpstreamKind kind, const std::string
 // Text with the readable bytes behind it that the protocols ask for.
 class Padded {
  public:
-  explicit Padded(std::string_view text) : bytes_(text), size_(text.size()) { bytes_.resize(size_ + json::kPadding); }
+  explicit Padded(std::string_view text) : bytes_(text), size_(text.size()) {
+    bytes_.resize(size_ + json::kPadding);
+  }
   std::string_view view() const { return std::string_view(bytes_).substr(0, size_); }
 
  private:
@@ -48,9 +50,10 @@ class Recorder final : public upstream::Actions {
     controls.emplace_back((kind == ws::Kind::ping ? "ping " : "pong ") + std::string(data));
   }
   events::EventId publish(const events::Facts& f, bool may_repeat) override {
-    published.push_back({std::string(f.source), std::string(f.channel), std::string(f.name), std::string(f.key),
-                         std::string(f.seq), std::string(f.ts), std::string(f.subscription), std::string(f.payload),
-                         std::string(f.old), std::string(f.raw), f.base64, may_repeat});
+    published.push_back({std::string(f.source), std::string(f.channel), std::string(f.name),
+                         std::string(f.key), std::string(f.seq), std::string(f.ts),
+                         std::string(f.subscription), std::string(f.payload), std::string(f.old),
+                         std::string(f.raw), f.base64, may_repeat});
     return drop_as_duplicate ? 0 : ++next_id;
   }
   void say(std::string_view channel, std::string_view event, std::string_view payload) override {
@@ -60,7 +63,9 @@ class Recorder final : public upstream::Actions {
     logged.emplace_back(std::string(message) + "|" + std::string(about));
   }
   void count(upstream::Counter counter) override { ++counts[static_cast<std::size_t>(counter)]; }
-  void logged_in(std::string_view subscription, std::string_view) override { logins.emplace_back(subscription); }
+  void logged_in(std::string_view subscription, std::string_view) override {
+    logins.emplace_back(subscription);
+  }
 
   int counted(upstream::Counter counter) const { return counts[static_cast<std::size_t>(counter)]; }
   std::vector<std::string> events_of(std::string_view channel) const {

@@ -1,11 +1,11 @@
-#include <functional>
-
-#include <gtest/gtest.h>
-
 #include "bridges/upstream/make_source.hpp"
 #include "tests/unit/net/run.hpp"
 #include "tests/unit/upstream/scripted_vendor.hpp"
 #include "tests/unit/upstream/support.hpp"
+
+#include <functional>
+
+#include <gtest/gtest.h>
 
 namespace bridge55 {
 namespace {
@@ -15,7 +15,8 @@ using bridges::SessionState;
 using config::UpstreamKind;
 using net::awaitable;
 
-constexpr const char* kLoginOk = R"({"type":"login_ok","subscriptionId":1,"features":{"acknowledgments":true}})";
+constexpr const char* kLoginOk =
+    R"({"type":"login_ok","subscriptionId":1,"features":{"acknowledgments":true}})";
 
 class Host final : public bridges::SourceHost {
  public:
@@ -23,7 +24,8 @@ class Host final : public bridges::SourceHost {
     payloads.emplace_back(facts.payload);
     return payloads.size();
   }
-  void say(std::string_view channel, std::string_view event, std::string_view payload, std::string_view source) override {
+  void say(std::string_view channel, std::string_view event, std::string_view payload,
+           std::string_view source) override {
     said.push_back({std::string(channel), std::string(event), std::string(payload)});
     sources.emplace_back(source);
   }
@@ -38,7 +40,8 @@ class Host final : public bridges::SourceHost {
 
 class WsSessionTest : public ::testing::Test {
  protected:
-  void start(UpstreamKind kind = UpstreamKind::abp, const std::function<void(config::Upstream&)>& change = {}) {
+  void start(UpstreamKind kind = UpstreamKind::abp,
+             const std::function<void(config::Upstream&)>& change = {}) {
     auto settings = test::upstream_of(kind, "abp");
     settings.ws_url = vendor.url();
     settings.reliable_delivery = true;
@@ -52,13 +55,16 @@ class WsSessionTest : public ::testing::Test {
   awaitable<void> stop() {
     bool stopped = false;
     source->stop([&stopped] { stopped = true; });
-    if (const auto peer = last_peer.lock()) peer->stream().close();  // or the session waits for the answer to its close
-    while (!stopped) co_await turn();
+    if (const auto peer = last_peer.lock())
+      peer->stream().close();  // or the session waits for the answer to its close
+    while (!stopped)
+      co_await turn();
   }
   awaitable<void> turn() { co_await boost::asio::post(io, boost::asio::use_awaitable); }
   awaitable<void> until(std::function<bool()> condition) {
     const SteadyTime limit = test::soon();
-    while (!condition() && SteadyClock::now() < limit) co_await turn();
+    while (!condition() && SteadyClock::now() < limit)
+      co_await turn();
     EXPECT_TRUE(condition());
   }
   // A peer that is logged in.
@@ -76,8 +82,8 @@ class WsSessionTest : public ::testing::Test {
     co_return peer;
   }
   static std::string data(int seq) {
-    return R"({"type":"data","channel":"orders","event":"UPDATE","payload":)" + std::to_string(seq) + R"(,"ts":1,"seq":)" +
-           std::to_string(seq) + "}";
+    return R"({"type":"data","channel":"orders","event":"UPDATE","payload":)" + std::to_string(seq) +
+           R"(,"ts":1,"seq":)" + std::to_string(seq) + "}";
   }
 
   boost::asio::io_context io;
@@ -95,7 +101,8 @@ TEST_F(WsSessionTest, LogsInPublishesAndFlushesOnceABatch) {
     auto peer = co_await logged_in();
     EXPECT_EQ(login, R"({"type":"login","apiKey":"canary-key","channels":[],"reliableDelivery":true})");
     std::string batch;
-    for (int i = 1; i <= 200; ++i) batch += ws::frame(ws::Role::server, ws::Kind::text, data(i));
+    for (int i = 1; i <= 200; ++i)
+      batch += ws::frame(ws::Role::server, ws::Kind::text, data(i));
     const int before = host.flushes;
     co_await peer->write(batch);
     co_await until([this] { return host.payloads.size() == 200; });
@@ -112,9 +119,10 @@ TEST_F(WsSessionTest, FramesThatComeWithTheUpgradesAnswerAreNotLost) {
     auto peer = co_await accept();
     const std::string head = co_await peer->read_head();
     const std::size_t at = head.find("Key: ") + 5;
-    co_await peer->write("HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " +
-                         ws::accept_value(head.substr(at, 24)) + "\r\n\r\n" +
-                         ws::frame(ws::Role::server, ws::Kind::text, "[1]"));
+    co_await peer->write(
+        "HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " +
+        ws::accept_value(head.substr(at, 24)) + "\r\n\r\n" +
+        ws::frame(ws::Role::server, ws::Kind::text, "[1]"));
     co_await until([this] { return host.payloads.size() == 1; });
     co_await stop();
   });
@@ -157,11 +165,14 @@ TEST_F(WsSessionTest, ABrokenConnectionIsMadeAgainAndTheGapIsSaid) {
     co_await stop();
   });
   std::vector<std::string> said;
-  for (const auto& one : host.said) said.push_back(one.channel + " " + one.event);
-  EXPECT_EQ(said, (std::vector<std::string>{"session CONNECTING", "session UP", "session DOWN", "gap DETECTED",
-                                            "session CONNECTING", "session UP", "gap UNRECOVERED", "session DOWN"}));
+  for (const auto& one : host.said)
+    said.push_back(one.channel + " " + one.event);
+  EXPECT_EQ(said, (std::vector<std::string>{"session CONNECTING", "session UP", "session DOWN",
+                                            "gap DETECTED", "session CONNECTING", "session UP",
+                                            "gap UNRECOVERED", "session DOWN"}));
   EXPECT_EQ(host.sources.at(0), "abp");
-  EXPECT_NE(metrics.render().find("bridge55_session_reconnects_total{source=\"abp\",reason=\"reset\"} 1"), std::string::npos);
+  EXPECT_NE(metrics.render().find("bridge55_session_reconnects_total{source=\"abp\",reason=\"reset\"} 1"),
+            std::string::npos);
 }
 
 TEST_F(WsSessionTest, AFrameCutInTheMiddleIsNotPublished) {
@@ -188,7 +199,8 @@ TEST_F(WsSessionTest, ARefusalIsShownAndNotTriedAgainSoon) {
     co_await until([this] { return source->status().state == SessionState::rejected; });
     EXPECT_EQ(source->status().reason, "Connection limit exceeded");
     source->resume();  // must not cut the wait short
-    for (int i = 0; i < 50; ++i) co_await turn();
+    for (int i = 0; i < 50; ++i)
+      co_await turn();
     EXPECT_EQ(source->status().reconnects, 0u);
     co_await stop();
   });
@@ -271,7 +283,8 @@ TEST_F(WsSessionTest, ASourceThatIsDestroyedLeavesItsHostAlone) {
     said = host.said.size();
     source.reset();
     co_await peer->send(data(1));
-    for (int i = 0; i < 20; ++i) co_await turn();
+    for (int i = 0; i < 20; ++i)
+      co_await turn();
   });
   io.poll();
   EXPECT_EQ(host.said.size(), said);
@@ -284,7 +297,8 @@ TEST_F(WsSessionTest, NothingIsReadWhileTheHostIsFull) {
     auto peer = co_await logged_in();
     host.full = true;
     co_await peer->send(data(1));  // wakes the reader, which then pauses
-    for (int i = 0; i < 50; ++i) co_await turn();
+    for (int i = 0; i < 50; ++i)
+      co_await turn();
     EXPECT_TRUE(host.payloads.empty());
     host.full = false;
     source->resume();
@@ -318,7 +332,8 @@ TEST_F(WsSessionTest, AFeedSendsItsKeyAsTheNamedHeaderAndTheVendorsDoNot) {
 
 TEST_F(WsSessionTest, GoesThroughAProxyThatTheConfigNames) {
   start(UpstreamKind::abp, [](config::Upstream& settings) {
-    settings.proxy = config::Secret("http://user:secret@" + settings.ws_url.substr(5, settings.ws_url.size() - 8));
+    settings.proxy =
+        config::Secret("http://user:secret@" + settings.ws_url.substr(5, settings.ws_url.size() - 8));
     settings.ws_url = "ws://vendor.invalid:8443/ws";
   });
   test::run(io, [&]() -> awaitable<void> {
