@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 namespace bridge55::config {
 namespace {
@@ -36,8 +37,9 @@ void check_references(const std::vector<std::string>& names, const std::string& 
     const std::string at = value_path(path, i, checker);
     const std::string_view meant = nearest(names[i], known);
     const std::string hint = meant.empty() ? "" : ", did you mean `" + std::string(meant) + "`?";
-    checker.at_value(at,
-                     checker.quoted(at, names[i]) + "is no " + what + hint + "; expected " + listed(known));
+    std::string message = checker.quoted(at, names[i]);
+    message.append("is no ").append(what).append(hint).append("; expected ").append(listed(known));
+    checker.at_value(at, std::move(message));
   }
 }
 

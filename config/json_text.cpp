@@ -41,7 +41,7 @@ bool is_json_number(std::string_view text) {
   return at == text.size();
 }
 
-std::string scalar_of(const Node& node, const std::string& path, Reading& reading) {
+std::string scalar_of(const TreeNode& node, const std::string& path, Reading& reading) {
   const Expanded value = expand(node.text, reading.environment());
   if (!value.error.empty()) reading.error(node.at, path, value.error);
   const bool word = value.text == "true" || value.text == "false";
@@ -49,14 +49,14 @@ std::string scalar_of(const Node& node, const std::string& path, Reading& readin
   return bare ? value.text : json_string(value.text);
 }
 
-std::string list_of(const Node& node, const std::string& path, Reading& reading) {
+std::string list_of(const TreeNode& node, const std::string& path, Reading& reading) {
   std::string out = "[";
   for (std::size_t i = 0; i < node.items.size(); ++i)
     out += (i == 0 ? "" : ",") + json_of(node.items[i], item_path(path, i), reading);
   return out + "]";
 }
 
-std::string mapping_of(const Node& node, const std::string& path, Reading& reading) {
+std::string mapping_of(const TreeNode& node, const std::string& path, Reading& reading) {
   std::string out = "{";
   std::set<std::string_view> seen;
   for (const Entry& entry : node.entries) {
@@ -88,15 +88,15 @@ std::size_t string_end(std::string_view json, std::size_t at) {
 
 }  // namespace
 
-std::string json_of(const Node& node, const std::string& path, Reading& reading) {
+std::string json_of(const TreeNode& node, const std::string& path, Reading& reading) {
   switch (node.kind) {
-    case Node::Kind::null:
+    case TreeNode::Kind::null:
       return "null";
-    case Node::Kind::scalar:
+    case TreeNode::Kind::scalar:
       return scalar_of(node, path, reading);
-    case Node::Kind::list:
+    case TreeNode::Kind::list:
       return list_of(node, path, reading);
-    case Node::Kind::mapping:
+    case TreeNode::Kind::mapping:
       return mapping_of(node, path, reading);
   }
   return "null";

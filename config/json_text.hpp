@@ -12,7 +12,7 @@ namespace bridge55::config {
 
 // Keys keep their order. Plain numbers, true, false and null stay what they are, digits and all; everything
 // quoted or expanded is a string. Faults (a key twice, an expansion that fails) go to `reading`.
-std::string json_of(const Node& node, const std::string& path, Reading& reading);
+std::string json_of(const TreeNode& node, const std::string& path, Reading& reading);
 
 std::string json_string(std::string_view text);  // quoted and escaped
 

@@ -33,7 +33,7 @@ void read(const Tree& tree, Config& config, Reading& reading) {
     reading.error(tree.error->at, "document", tree.error->what + "; expected one plain YAML mapping");
     return;
   }
-  if (tree.root.kind != Node::Kind::mapping && tree.root.kind != Node::Kind::null) {
+  if (tree.root.kind != TreeNode::Kind::mapping && tree.root.kind != TreeNode::Kind::null) {
     reading.error(tree.root.at, "document", "is not a mapping; expected keys such as upstreams:");
     return;
   }

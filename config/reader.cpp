@@ -11,22 +11,22 @@
 namespace bridge55::config {
 namespace {
 
-std::string_view written_as(const Node& node) {
+std::string_view written_as(const TreeNode& node) {
   switch (node.kind) {
-    case Node::Kind::null:
+    case TreeNode::Kind::null:
       return "has no value";
-    case Node::Kind::scalar:
+    case TreeNode::Kind::scalar:
       return "is a single value";
-    case Node::Kind::list:
+    case TreeNode::Kind::list:
       return "is a list";
-    case Node::Kind::mapping:
+    case TreeNode::Kind::mapping:
       return "is a mapping";
   }
   return "";
 }
 
-std::string_view expected_as(Node::Kind kind) {
-  return kind == Node::Kind::list ? "a list" : "a mapping";
+std::string_view expected_as(TreeNode::Kind kind) {
+  return kind == TreeNode::Kind::list ? "a list" : "a mapping";
 }
 
 std::string told(std::string_view wrong, std::string_view expected) {
@@ -72,12 +72,12 @@ std::string_view nearest(std::string_view word, const std::set<std::string, std:
   return best;
 }
 
-Reader::Reader(const Node& mapping, std::string path, Position parent, Reading& reading)
+Reader::Reader(const TreeNode& mapping, std::string path, Position parent, Reading& reading)
     : mapping_(mapping), path_(std::move(path)), parent_(parent), reading_(reading) {
   refuse_duplicates(mapping, path_);
 }
 
-void Reader::refuse_duplicates(const Node& mapping, const std::string& path) {
+void Reader::refuse_duplicates(const TreeNode& mapping, const std::string& path) {
   std::map<std::string_view, int> lines;
   for (const Entry& entry : mapping.entries) {
     const auto [first, added] = lines.emplace(entry.key, entry.at.line);
@@ -106,16 +106,16 @@ const Entry* Reader::find(const Key& key, std::string_view expected) {
   return nullptr;
 }
 
-bool Reader::is_kind(const Entry& entry, const std::string& path, Node::Kind kind) {
+bool Reader::is_kind(const Entry& entry, const std::string& path, TreeNode::Kind kind) {
   reading_.place(path, {entry.at, entry.value.at});
   if (entry.value.kind == kind) return true;
   reading_.error(entry.value.at, path, told(written_as(entry.value), expected_as(kind)));
   return false;
 }
 
-void Reader::take(const std::string& path, const Node& node, Position key, const Scalar& scalar) {
-  const bool null_text = scalar.nulls && node.kind == Node::Kind::null;
-  if (node.kind != Node::Kind::scalar && !null_text) {
+void Reader::take(const std::string& path, const TreeNode& node, Position key, const Scalar& scalar) {
+  const bool null_text = scalar.nulls && node.kind == TreeNode::Kind::null;
+  if (node.kind != TreeNode::Kind::scalar && !null_text) {
     reading_.place(path, {key, node.at});
     reading_.error(node.at, path, told(written_as(node), scalar.expected));
     return;
@@ -137,7 +137,7 @@ void Reader::take(const std::string& path, const Node& node, Position key, const
                  told((quotable ? "`" + printable(value.text) + "` " : "") + fault, scalar.expected));
 }
 
-void Reader::nested(const Node& node, const std::string& path, Position parent, const Body& body) {
+void Reader::nested(const TreeNode& node, const std::string& path, Position parent, const Body& body) {
   Reader reader(node, path, parent, reading_);
   body(reader);
   reader.finish();
@@ -154,12 +154,12 @@ void Reader::scalars(const Key& key, const Scalars& list) {
   const Entry* entry = find(key, list.alone ? "one value or a list" : "a list");
   if (entry == nullptr) return;
   const std::string path = child(key.name);
-  if (list.alone && entry->value.kind == Node::Kind::scalar) {
+  if (list.alone && entry->value.kind == TreeNode::Kind::scalar) {
     list.resize(1);
     take(path, entry->value, entry->at, list.at(0));
     return;
   }
-  if (!is_kind(*entry, path, Node::Kind::list)) return;
+  if (!is_kind(*entry, path, TreeNode::Kind::list)) return;
   const auto& items = entry->value.items;
   list.resize(items.size());
   for (std::size_t i = 0; i < items.size(); ++i)
@@ -169,7 +169,7 @@ void Reader::scalars(const Key& key, const Scalars& list) {
 void Reader::dictionary(const Key& key, const Dictionary& dictionary) {
   const Entry* entry = find(key, "a mapping");
   const std::string path = child(key.name);
-  if (entry == nullptr || !is_kind(*entry, path, Node::Kind::mapping)) return;
+  if (entry == nullptr || !is_kind(*entry, path, TreeNode::Kind::mapping)) return;
   refuse_duplicates(entry->value, path);
   for (const Entry& item : entry->value.entries) {
     const std::string name = child_path(path, printable(item.key));
@@ -182,7 +182,7 @@ void Reader::dictionary(const Key& key, const Dictionary& dictionary) {
 void Reader::json(const Key& key, std::string& text) {
   const Entry* entry = find(key, "a mapping");
   const std::string path = child(key.name);
-  if (entry == nullptr || !is_kind(*entry, path, Node::Kind::mapping)) return;
+  if (entry == nullptr || !is_kind(*entry, path, TreeNode::Kind::mapping)) return;
   text = json_of(entry->value, path, reading_);
 }
 
@@ -193,7 +193,7 @@ void Reader::section(const Key& key, const Body& body) {
 void Reader::optional_section(const Key& key, const Optional& optional, const Body& body) {
   const Entry* entry = find(key, "a mapping");
   const std::string path = child(key.name);
-  if (entry == nullptr || !is_kind(*entry, path, Node::Kind::mapping)) return;
+  if (entry == nullptr || !is_kind(*entry, path, TreeNode::Kind::mapping)) return;
   optional.make();
   nested(entry->value, path, entry->at, body);
 }
@@ -201,7 +201,7 @@ void Reader::optional_section(const Key& key, const Optional& optional, const Bo
 void Reader::scalar_or_section(const Key& key, const Scalar& scalar, const Body& body, bool) {
   const Entry* entry = find(key, scalar.expected);
   if (entry == nullptr) return;
-  if (entry->value.kind != Node::Kind::mapping) {
+  if (entry->value.kind != TreeNode::Kind::mapping) {
     take(child(key.name), entry->value, entry->at, scalar);
     return;
   }
@@ -212,16 +212,18 @@ void Reader::scalar_or_section(const Key& key, const Scalar& scalar, const Body&
 void Reader::sections(const Key& key, const Sections& sections) {
   const Entry* entry = find(key, sections.named ? "a mapping of names" : "a list");
   const std::string path = child(key.name);
-  if (entry == nullptr || !is_kind(*entry, path, sections.named ? Node::Kind::mapping : Node::Kind::list))
+  if (entry == nullptr ||
+      !is_kind(*entry, path, sections.named ? TreeNode::Kind::mapping : TreeNode::Kind::list))
     return;
   sections.begin();
   if (sections.named) return named_sections(*entry, path, sections);
-  for (const Node& item : entry->value.items) {
+  for (const TreeNode& item : entry->value.items) {
     const std::string name = item_path(path, sections.size());
     sections.add("");
     reading_.place(name, {item.at, item.at});
-    if (item.kind != Node::Kind::mapping) reading_.error(item.at, name, told(written_as(item), "a mapping"));
-    if (item.kind == Node::Kind::mapping)
+    if (item.kind != TreeNode::Kind::mapping)
+      reading_.error(item.at, name, told(written_as(item), "a mapping"));
+    if (item.kind == TreeNode::Kind::mapping)
       nested(item, name, item.at, [&](Visitor& visitor) { sections.describe(sections.size() - 1, visitor); });
   }
 }
@@ -230,7 +232,7 @@ void Reader::named_sections(const Entry& entry, const std::string& path, const S
   refuse_duplicates(entry.value, path);
   for (const Entry& item : entry.value.entries) {
     const std::string name = child_path(path, printable(item.key));
-    if (!is_kind(item, name, Node::Kind::mapping)) continue;
+    if (!is_kind(item, name, TreeNode::Kind::mapping)) continue;
     sections.add(item.key);
     nested(item.value, name, item.at,
            [&](Visitor& visitor) { sections.describe(sections.size() - 1, visitor); });

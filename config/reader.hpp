@@ -16,7 +16,7 @@ namespace bridge55::config {
 class Reader final : public Visitor {
  public:
   // `parent`: where an absent key is reported. All three outlive the reader.
-  Reader(const Node& mapping, std::string path, Position parent, Reading& reading);
+  Reader(const TreeNode& mapping, std::string path, Position parent, Reading& reading);
 
   void scalar(const Key& key, const Scalar& scalar) override;
   void scalars(const Key& key, const Scalars& list) override;
@@ -33,13 +33,13 @@ class Reader final : public Visitor {
  private:
   const Entry* find(const Key& key, std::string_view expected);
   std::string child(std::string_view key) const { return child_path(path_, key); }
-  void refuse_duplicates(const Node& mapping, const std::string& path);
-  bool is_kind(const Entry& entry, const std::string& path, Node::Kind kind);
-  void take(const std::string& path, const Node& node, Position key, const Scalar& scalar);
-  void nested(const Node& node, const std::string& path, Position parent, const Body& body);
+  void refuse_duplicates(const TreeNode& mapping, const std::string& path);
+  bool is_kind(const Entry& entry, const std::string& path, TreeNode::Kind kind);
+  void take(const std::string& path, const TreeNode& node, Position key, const Scalar& scalar);
+  void nested(const TreeNode& node, const std::string& path, Position parent, const Body& body);
   void named_sections(const Entry& entry, const std::string& path, const Sections& sections);
 
-  const Node& mapping_;
+  const TreeNode& mapping_;
   std::string path_;
   Position parent_;
   Reading& reading_;

@@ -35,7 +35,7 @@ class Builder final : public YAML::EventHandler {
  public:
   explicit Builder(const SourceText& source) : source_(source) {}
 
-  Node take() { return std::move(root_); }
+  TreeNode take() { return std::move(root_); }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
     if (documents_++ > 0) fail(mark, "holds a second document");
@@ -43,7 +43,7 @@ class Builder final : public YAML::EventHandler {
   void OnDocumentEnd() override {}
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    Node node;
+    TreeNode node;
     node.text = "null";
     node.at = null_position(mark);
     add(mark, anchor, std::move(node));
@@ -52,8 +52,8 @@ class Builder final : public YAML::EventHandler {
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
     check_tag(mark, tag);
-    Node node;
-    node.kind = Node::Kind::scalar;
+    TreeNode node;
+    node.kind = TreeNode::Kind::scalar;
     node.plain = tag != "!";
     node.text = SourceText::unmasked(value);
     node.at = at(mark);
@@ -72,18 +72,18 @@ class Builder final : public YAML::EventHandler {
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                        YAML::EmitterStyle::value) override {
-    open(mark, tag, anchor, Node::Kind::list);
+    open(mark, tag, anchor, TreeNode::Kind::list);
   }
   void OnSequenceEnd() override { close(); }
   void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                   YAML::EmitterStyle::value) override {
-    open(mark, tag, anchor, Node::Kind::mapping);
+    open(mark, tag, anchor, TreeNode::Kind::mapping);
   }
   void OnMapEnd() override { close(); }
 
  private:
   struct Open {
-    Node node;
+    TreeNode node;
     YAML::anchor_t anchor;
     YAML::Mark mark;
     std::optional<Entry> pending;  // a mapping's key that waits for its value
@@ -110,11 +110,11 @@ class Builder final : public YAML::EventHandler {
   void count(const YAML::Mark& mark) {
     if (++nodes_ > max_nodes) fail(mark, "holds too many values");
   }
-  void count_copy(const YAML::Mark& mark, const Node& node) {
+  void count_copy(const YAML::Mark& mark, const TreeNode& node) {
     count(mark);
     copied_ += node.text.size();
     if (copied_ > max_text) fail(mark, "repeats too much text");
-    for (const Node& item : node.items)
+    for (const TreeNode& item : node.items)
       count_copy(mark, item);
     for (const Entry& entry : node.entries) {
       copied_ += entry.key.size();
@@ -122,7 +122,7 @@ class Builder final : public YAML::EventHandler {
     }
   }
 
-  void open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, Node::Kind kind) {
+  void open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, TreeNode::Kind kind) {
     check_tag(mark, tag);
     count(mark);
     Open opened{{}, anchor, mark, {}};
@@ -138,41 +138,41 @@ class Builder final : public YAML::EventHandler {
     place(closed.mark, std::move(closed.node));
   }
 
-  void add(const YAML::Mark& mark, YAML::anchor_t anchor, Node node) {
+  void add(const YAML::Mark& mark, YAML::anchor_t anchor, TreeNode node) {
     count(mark);
     remember(mark, anchor, node);
     place(mark, std::move(node));
   }
 
-  void remember(const YAML::Mark& mark, YAML::anchor_t anchor, const Node& node) {
+  void remember(const YAML::Mark& mark, YAML::anchor_t anchor, const TreeNode& node) {
     if (anchor == YAML::NullAnchor) return;
     count_copy(mark, node);
     anchors_.emplace(anchor, node);
   }
 
-  void place(const YAML::Mark& mark, Node node) {
+  void place(const YAML::Mark& mark, TreeNode node) {
     if (stack_.empty()) {
       root_ = std::move(node);
       return;
     }
     Open& parent = stack_.back();
-    if (parent.node.kind == Node::Kind::list) {
+    if (parent.node.kind == TreeNode::Kind::list) {
       parent.node.items.push_back(std::move(node));
     } else if (parent.pending) {
       parent.pending->value = std::move(node);
       parent.node.entries.push_back(std::move(*parent.pending));
       parent.pending.reset();
     } else {
-      if (node.kind != Node::Kind::scalar && node.kind != Node::Kind::null)
+      if (node.kind != TreeNode::Kind::scalar && node.kind != TreeNode::Kind::null)
         fail(mark, "holds a key that is not a name");
       parent.pending = Entry{std::move(node.text), node.at, {}};
     }
   }
 
   const SourceText& source_;
-  Node root_;
+  TreeNode root_;
   std::vector<Open> stack_;
-  std::map<YAML::anchor_t, Node> anchors_;
+  std::map<YAML::anchor_t, TreeNode> anchors_;
   std::size_t nodes_ = 0;
   std::size_t copied_ = 0;  // bytes of text repeated by anchors and aliases
   int documents_ = 0;

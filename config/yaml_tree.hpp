@@ -26,20 +26,20 @@ struct Position {
 
 struct Entry;
 
-struct Node {
+struct TreeNode {
   enum class Kind { null, scalar, list, mapping };
   Kind kind = Kind::null;
   Position at;
   std::string text;   // scalar: as written, quotes and escapes resolved
   bool plain = true;  // scalar: written without quotes
-  std::vector<Node> items;
+  std::vector<TreeNode> items;
   std::vector<Entry> entries;  // in the order of the file, duplicates included
 };
 
 struct Entry {
   std::string key;
   Position at;
-  Node value;
+  TreeNode value;
 };
 
 struct TreeError {
@@ -48,7 +48,7 @@ struct TreeError {
 };
 
 struct Tree {
-  Node root;  // null for an empty document
+  TreeNode root;  // null for an empty document
   std::optional<TreeError> error;
 };
 

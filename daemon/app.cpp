@@ -133,7 +133,7 @@ void Daemon::open() {
 
   // 4. The upstream sessions, last: from here on events arrive.
   upstreams_ = std::make_unique<Upstreams>(io_, *hub_, metrics_);
-  upstreams_->apply(config_.upstreams, !recovered_.clean_stop && !recovered_.fresh);
+  upstreams_->apply(config_.upstreams, recovered_.fresh ? "" : recovered_.clean_stop ? "restart" : "unclean_stop");
 }
 
 void Daemon::handle_journal() {

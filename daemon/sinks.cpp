@@ -75,7 +75,12 @@ void Sinks::apply(const std::vector<config::Sink>& wanted, const Routes& routes)
     if (std::find(wanted.begin(), wanted.end(), sink) == wanted.end()) remove(sink);
   }
   for (const config::Sink& sink : wanted) {
-    if (std::find(before.begin(), before.end(), sink) == before.end()) {
+    // What a sink that is down has already been offered may be the very thing that keeps it down (an exchange that does not exist):
+    // it begins again behind its last confirm, under the new routes.
+    const auto stuck = pumps_.find(sink.name);
+    const bool begin_again = stuck != pumps_.end() && stuck->second->status().state != bridges::SinkState::up;
+    if (begin_again) remove(sink);
+    if (begin_again || std::find(before.begin(), before.end(), sink) == before.end()) {
       const auto known = cursors_.find(sink.name);
       add(sink, routes, known == cursors_.end() ? hub_.last_id() : known->second);
     } else if (const auto pump = pumps_.find(sink.name); pump != pumps_.end()) {

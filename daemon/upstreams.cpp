@@ -40,7 +40,7 @@ struct Upstreams::Entry : bridges::SourceHost {
 Upstreams::Upstreams(boost::asio::io_context& io, events::Hub& hub, metrics::Registry& metrics) : io_(io), hub_(hub), metrics_(metrics) {}
 Upstreams::~Upstreams() = default;
 
-void Upstreams::apply(const std::vector<config::Upstream>& wanted, bool after_unclean_stop) {
+void Upstreams::apply(const std::vector<config::Upstream>& wanted, const std::string& opening_gap) {
   std::vector<std::unique_ptr<Entry>> before;
   before.swap(entries_);
   for (const config::Upstream& settings : wanted) {
@@ -51,7 +51,8 @@ void Upstreams::apply(const std::vector<config::Upstream>& wanted, bool after_un
       continue;
     }
     auto entry = std::make_unique<Entry>(*this, settings);
-    entry->source = bridges::make_source(io_, settings, *entry, metrics_, after_unclean_stop);
+    const bool replaces = std::any_of(before.begin(), before.end(), [&](const auto& e) { return e && e->settings.name == settings.name; });
+    entry->source = bridges::make_source(io_, settings, *entry, metrics_, replaces ? "reload" : opening_gap);
     entry->source->start();
     entries_.push_back(std::move(entry));
   }

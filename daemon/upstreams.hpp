@@ -28,8 +28,8 @@ class Upstreams {
   ~Upstreams();
 
   // Starts what is new, replaces what changed, stops what is gone; sessions whose settings did not change are not touched.
-  // `after_unclean_stop`: the sessions open with a gap, because nobody knows what the last process missed.
-  void apply(const std::vector<config::Upstream>& wanted, bool after_unclean_stop = false);
+  // `opening_gap`: new sessions begin with a gap for this reason, because nobody knows what was missed before (empty: nothing was).
+  void apply(const std::vector<config::Upstream>& wanted, const std::string& opening_gap = {});
   void durable(events::EventId id);
   void resume();
   void stop(std::function<void()> stopped);

@@ -50,10 +50,9 @@ std::optional<Trouble> Publisher::attempt(const AmqpUrl& url) {
   Session session({setting_.sink, *mailbox_, backlog_, random_, prove_first_}, std::move(std::get<0>(opened)));
   auto trouble = session.run();
   if (session.confirmed_any() || SteadyClock::now() - began >= kGoodSession) backoff_.reset();
-  if (trouble) {
-    prove_first_ = trouble->refused;
-    trouble->reason = url.where() + ": " + trouble->reason;
-  }
+  // A broker that lets us in and then refuses all we publish is not up in between.
+  prove_first_ = !session.confirmed_any() && !backlog_.empty();
+  if (trouble) trouble->reason = url.where() + ": " + trouble->reason;
   return trouble;
 }
 

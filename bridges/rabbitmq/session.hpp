@@ -28,7 +28,7 @@ class Session {
     Mailbox& mailbox;
     std::deque<bridges::Delivery>& backlog;  // offered and not confirmed, oldest first; what is left is the next session's
     std::mt19937_64& random;
-    bool prove_first = false;  // the last session was refused what it published: `up` is said after a confirm
+    bool prove_first = false;  // the last session got nothing confirmed: `up` is said after a confirm
   };
   Session(const Setting& setting, std::unique_ptr<Connection> connection);
   ~Session();

@@ -25,7 +25,7 @@ Lifecycle::Lifecycle(const Parts& parts)
       backoff_(parts.settings.retry.backoff, parts.settings.retry.max_backoff) {
   status_.source = settings_.name;
   status_.slot = slot_;
-  if (parts.opens_with_gap) gap_reason_ = "unclean_stop";  // said with the first attempt
+  gap_reason_ = parts.opening_gap;  // said with the first attempt
 }
 
 void Lifecycle::trying(Now now) {

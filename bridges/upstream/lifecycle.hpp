@@ -23,7 +23,7 @@ class Lifecycle {
     const config::Upstream& settings;  // must outlive it, and so must `actions`
     unsigned slot;
     Actions& actions;
-    bool opens_with_gap;  // nobody knows what was missed before the start
+    std::string opening_gap;  // why nobody knows what was missed before the start; empty: nothing was
     std::uint32_t seed;
   };
   explicit Lifecycle(const Parts& parts);

@@ -13,10 +13,11 @@ class io_context;
 
 namespace bridge55::bridges {
 
-// `io`, `host` and `metrics` must outlive the source. `opens_with_gap`: nobody knows what was missed before
-// this start. Throws std::invalid_argument for settings that the config's check does not pass.
+// `io`, `host` and `metrics` must outlive the source. `opening_gap`: why nobody knows what was
+// missed before this start (`restart`, `unclean_stop`, `reload`); empty where nothing was. Throws
+// std::invalid_argument for settings that the config's check does not pass.
 std::unique_ptr<Source> make_source(boost::asio::io_context& io, const config::Upstream& settings,
                                     SourceHost& host, metrics::Registry& metrics,
-                                    bool opens_with_gap = false);
+                                    std::string opening_gap = {});
 
 }  // namespace bridge55::bridges

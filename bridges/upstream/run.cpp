@@ -3,6 +3,7 @@
 #include "bridges/upstream/endpoint.hpp"
 #include "bridges/upstream/protocols.hpp"
 #include "bridges/upstream/reports.hpp"
+#include "daemon/base/crash_point.hpp"
 #include "daemon/base/log.hpp"
 #include "daemon/net/ws_handshake.hpp"
 
@@ -36,7 +37,7 @@ WsSession::Run::Run(const Parts& parts, config::Upstream settings)
       settings_(std::move(settings)),
       protocol_(make_protocol(settings_)),
       session_({settings_, parts.slot, *protocol_, *this}),
-      lifecycle_({settings_, parts.slot, *this, parts.opens_with_gap, std::random_device{}()}),
+      lifecycle_({settings_, parts.slot, *this, parts.opening_gap, std::random_device{}()}),
       reader_(ws::Role::client, kMaxMessage),
       timer_(parts.io) {
   const metrics::Labels labels = {{"source", settings_.name}};
@@ -114,7 +115,7 @@ awaitable<bool> WsSession::Run::connect(const Endpoint& endpoint, End& end) {
 }
 
 awaitable<bool> WsSession::Run::upgrade(const Endpoint& endpoint, End& end) {
-  net::Upgrade request{endpoint.host_header, endpoint.target, {}};
+  net::Upgrade request{endpoint.host_header, endpoint.target, {{"User-Agent", "bridge55"}}};
   // The vendor's sockets take the key in the login (vendor docs: "No authentication is needed at connection
   // time").
   if (settings_.kind == config::UpstreamKind::websocket && settings_.auth_header_given &&
@@ -147,8 +148,12 @@ End WsSession::Run::failure(Cause cause, std::string_view what, const error_code
 void WsSession::Run::durable(events::EventId id) {
   if (abandoned_ || !session_.is_up()) return;
   corked_ = true;
+  const std::size_t before = outgoing_.size();
   session_.durable(id, now());
+  const bool acknowledges = outgoing_.size() > before;
+  if (acknowledges) crash_point("upstream.ack.before");
   flush();
+  if (acknowledges) crash_point("upstream.ack.after");
 }
 
 // The same timer holds the delay before a retry, which must not be cut short.
@@ -206,11 +211,9 @@ void WsSession::Run::say(std::string_view channel, std::string_view event, std::
 }
 
 void WsSession::Run::log(bool warning, std::string_view message, std::string_view about) {
-  if (warning) {
-    log::warning(message, {{"source", settings_.name}, {"about", about}});
-  } else {
-    log::info(message, {{"source", settings_.name}, {"about", about}});
-  }
+  const auto write = warning ? &log::warning : &log::info;
+  if (about.empty()) return write(message, {{"source", settings_.name}});
+  write(message, {{"source", settings_.name}, {"about", about}});
 }
 
 void WsSession::Run::count(Counter counter) {

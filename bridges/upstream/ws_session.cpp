@@ -1,7 +1,7 @@
 #include "bridges/upstream/ws_session.hpp"
 
 #include "bridges/upstream/run.hpp"
-#include "daemon/base/log.hpp"
+#include "daemon/base/crash_point.hpp"
 
 #include <cstdlib>
 #include <stdexcept>
@@ -38,7 +38,7 @@ awaitable<void> WsSession::Run::run() {
     lifecycle_.trying(now());
     const End end = co_await live();
     drop_stream();
-    if (up_ != nullptr && !abandoned_) up_->set(0);
+    if (up_ != nullptr && !stopping_) up_->set(0);  // a session that is replaced leaves the gauge to the next
     if (stopping_) break;
     count_reconnect(end.cause);
     const config::Duration delay = lifecycle_.ended(end, now(), session_.last_traffic_at());
@@ -117,11 +117,13 @@ void WsSession::Run::take_messages() {
           {Cause::protocol, "broke the WebSocket protocol: " + std::string(violation.reason), 0, {}});
       break;
     }
+    if (!any) crash_point("upstream.receive.before");
     any = true;
     session_.received(message, at);
   }
   if (any) {
     if (last_message_ != nullptr) last_message_->set(at.wall / 1'000'000);
+    crash_point("upstream.receive.after");
     host_.flush();
   }
   flush();

@@ -23,7 +23,7 @@ class WsSession final : public bridges::Source {
     bridges::SourceHost& host;
     metrics::Registry& metrics;
     unsigned slot = 0;
-    bool opens_with_gap = false;
+    std::string opening_gap;  // reason of the gap that it begins with; empty: none
   };
   WsSession(const Parts& parts, config::Upstream settings);
   // Without `stop` before it, it cuts the connection; the host and the metrics are not touched any more.

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 #include <memory>
+#include <string_view>
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -16,6 +17,7 @@
 #include "daemon/base/crash_point.hpp"
 #include "daemon/events/journal.hpp"
 #include "daemon/events/journal_checksum.hpp"
+#include "daemon/events/journal_schema.hpp"
 
 namespace bridge55::events {
 namespace {
@@ -146,6 +148,35 @@ bool JournalLock::keep_ceiling(EventId ceiling, bool sync) {
                                  static_cast<unsigned long long>(ceiling), static_cast<unsigned long long>(sum));
   if (::pwrite(descriptor_, text, static_cast<std::size_t>(size), 0) != size) return false;
   return !sync || ::fdatasync(descriptor_) == 0;
+}
+
+bool mend_head(const std::string& path) {
+  struct Constant {
+    std::size_t at;
+    std::string_view bytes;
+  };
+  using namespace std::string_view_literals;
+  // Magic, 16 KiB pages, WAL for readers and writers, payload fractions, schema format 4, no auto-vacuum, UTF-8, the reserved part.
+  static constexpr Constant constants[] = {{0, "SQLite format 3\0\x40\0\2\2\0\x40\x20\x20"sv},
+                                           {44, "\0\0\0\4"sv},
+                                           {52, "\0\0\0\0\0\0\0\1"sv},
+                                           {64, "\0\0\0\0"sv},
+                                           {72, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"sv}};
+  constexpr std::size_t few = 4;
+  if (exists(path + "-journal")) return false;  // not even made completely: SQLite takes it back
+  const int descriptor = ::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+  if (descriptor < 0) return false;
+  char head[100];
+  std::size_t wrong = 0;
+  const bool whole = ::pread(descriptor, head, sizeof head, 0) == static_cast<ssize_t>(sizeof head);
+  for (const auto& [at, bytes] : constants) {
+    for (std::size_t i = 0; whole && i < bytes.size(); ++i) wrong += head[at + i] != bytes[i] ? 1 : 0;
+    std::memcpy(head + at, bytes.data(), bytes.size());
+  }
+  const bool ours = std::memcmp(head + 68, kApplicationBytes, 4) == 0;
+  const bool mended = whole && ours && wrong > 0 && wrong <= few && ::pwrite(descriptor, head, sizeof head, 0) == static_cast<ssize_t>(sizeof head);
+  ::close(descriptor);
+  return mended;
 }
 
 void mark_suspect(const std::string& journal) {

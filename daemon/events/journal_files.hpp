@@ -43,6 +43,10 @@ struct RepairNames {
   std::string ready;    // written completely: takes the journal's place
 };
 
+// Puts back what stands in the head of every journal, where a few bytes of it were altered: SQLite opens nothing without it. True where
+// it did (https://sqlite.org/fileformat2.html#the_database_header).
+bool mend_head(const std::string& path);
+
 void mark_suspect(const std::string& journal);  // the next start repairs it; where that cannot be written, it finds out again
 
 // Removes a journal with its log and index.

@@ -46,7 +46,7 @@ void look_over(Store& store, const std::string& path) {
   for (const char* table : {"cursors", "consumers", "notes"}) store.connection().number(("SELECT count(*) FROM " + std::string(table)).c_str());
   // Pages that the log holds are not in the file yet; without a log the file must be whole.
   if (size_of(path + "-wal") == 0 && size_of(path) < store.file_bytes()) {
-    throw sqlite::Error("the file is shorter than it says", nullptr, 11 /* SQLITE_CORRUPT */);
+    throw sqlite::damaged("the file is shorter than it says");
   }
 }
 
@@ -170,8 +170,10 @@ std::string look_around(const OpenedJournal& journal, Recovered& recovered, Wall
   }
   const LogCheck log = check_log(path + "-wal", path + ".damaged-" + std::to_string(now / kSecond) + ".log", kPageBytes);
   if (!log.words.empty()) recovered.repairs.push_back(log.words);
-  if (log.state == LogCheck::State::damaged) mark_suspect(path);
-  return exists(RepairNames(path).suspect) ? "found while it was in use, or in its log" : "";
+  const bool head = mend_head(path);
+  if (head || log.state == LogCheck::State::damaged) mark_suspect(path);
+  if (!exists(RepairNames(path).suspect)) return {};
+  return head ? "its head was altered" : log.words.empty() ? "found while it was in use" : "its log was altered";
 }
 
 void open_store(OpenedJournal& journal, Recovered& recovered) {

@@ -172,6 +172,7 @@ EventId next_reachable(sqlite::Connection& connection, EventId after) {
 std::vector<std::string> salvage(const std::string& damaged, Store& into) {
   try {
     sqlite::Connection from(damaged, sqlite::Connection::Mode::write);
+    from.run("PRAGMA writable_schema=ON");  // lenient: a file that is shorter than it says can be read as far as it goes
     return Salvage(from, into).run();
   } catch (const sqlite::Error& error) {
     if (into.connection().in_transaction()) throw;

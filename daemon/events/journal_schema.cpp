@@ -34,8 +34,10 @@ void set_up(sqlite::Connection& connection) {
 
 std::int64_t schema_version(sqlite::Connection& connection) {
   const std::int64_t application = connection.number("PRAGMA application_id");
-  if (application == kApplication) return connection.number("PRAGMA user_version");
+  const std::int64_t version = connection.number("PRAGMA user_version");
   const bool empty = connection.number("SELECT count(*) FROM sqlite_schema") == 0;
+  if (application == kApplication && version <= 0 && !empty) throw sqlite::damaged("the schema version was altered");
+  if (application == kApplication) return version;
   return empty && application == 0 ? 0 : -1;
 }
 

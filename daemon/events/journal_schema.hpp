@@ -9,6 +9,7 @@ namespace bridge55::events {
 
 inline constexpr std::int64_t kSchemaVersion = 1;
 inline constexpr std::uint32_t kPageBytes = 16384;  // measured: a third less CPU a row than 4,096, and no slower for one row a commit
+inline constexpr char kApplicationBytes[] = "B55!";  // application_id as it stands in the file
 
 // The pragmas of a connection that writes; docs/journal.md gives the reason of each.
 void set_up(sqlite::Connection& connection);

@@ -38,6 +38,8 @@ Error::Error(std::string_view doing, sqlite3* db, int code)
     : std::runtime_error(describe(doing, db, code)),
       trouble(is_sync(code) ? Trouble::io : kind_of(code, db != nullptr ? sqlite3_system_errno(db) : 0)) {}
 
+Error damaged(std::string_view what) { return Error(what, nullptr, SQLITE_CORRUPT); }
+
 Connection::Connection(const std::string& path, Mode mode) {
   // Its statistics of memory cost a process-wide lock at each allocation. Counts only before SQLite is first used.
   static const int once = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);

@@ -28,6 +28,8 @@ class Error : public std::runtime_error {
   Trouble trouble;
 };
 
+Error damaged(std::string_view what);  // found by the journal itself
+
 class Connection {
  public:
   enum class Mode { write, read };

@@ -176,8 +176,9 @@ SinkPump::Status SinkPump::status() const {
   const std::uint64_t all = backlog_ + hub_.published() - published_at_start_;
   if (confirmed_ < hub_.last_id()) status.lag_events = all > done_ ? all - done_ : 0;
   if (status.lag_events > 0) {
-    const auto last = static_cast<double>(hub_.last_id()), mine = static_cast<double>(confirmed_);
-    status.lag_seconds = (last - mine) / 1e6;
+    // The age of the oldest that waits; where none is in hand yet, the id of the last confirmed one is its time.
+    const WallMicros oldest = batches_.empty() ? static_cast<WallMicros>(confirmed_) : batches_.front().received_at;
+    status.lag_seconds = static_cast<double>(std::max<WallMicros>(wall_now() - oldest, 0)) / 1e6;
   }
   return status;
 }

@@ -11,10 +11,7 @@ struct App {
   std::string name;         // the client's name in the config; empty where no `clients:` section tells apps apart
   unsigned scopes = 0;      // config::Scope bits
   bool identified = false;  // by token or by the peer's user or group
-  bool may(config::Scope scope) const {
-    if (scopes & static_cast<unsigned>(config::Scope::admin)) return true;
-    return (scopes & static_cast<unsigned>(scope)) != 0;
-  }
+  bool may(config::Scope scope) const { return (scopes & static_cast<unsigned>(scope)) != 0; }
 };
 
 }  // namespace bridge55::local

@@ -55,6 +55,7 @@ Feed::Feed(std::shared_ptr<Context> context, Setup setup)
       context_(*shared_),
       stream_(std::move(setup.stream)),
       kind_(setup.kind),
+      number_(context_.feeds.next_number()),
       named_(setup.query.named),
       app_(std::move(setup.app)),
       routes_(std::move(setup.routes)),
@@ -119,7 +120,7 @@ void Feed::begin() {
   next_beat_ = at + (kind_ == FeedKind::websocket ? kPingEvery : kCommentEvery);
   if (!closing_ && (first_.consumer.empty() || open_consumer(first_.consumer, first_.start))) {
     if (!cursor_) {
-      cursor_.emplace(context_.hub, begin_after(first_.start), events::Cursor::Reads::live, [this] { pump(); });
+      cursor_.emplace(context_.hub, begin_after(first_.start), events::Cursor::Reads::live, [this] { woken(); });
     }
   }
   if (entry_ && first_ack_ != 0) context_.consumers.ack(*entry_, first_ack_, now());

@@ -52,6 +52,9 @@ class Feed final : public Holder, public std::enable_shared_from_this<Feed> {
   void close(std::uint16_t code, std::string_view reason);
   void stop();  // at once; it touches neither hub nor consumers from here on
   void tick(SteadyTime at);
+  // Since when events wait for its turn; and an end to that.
+  std::optional<SteadyTime> held_since() const { return held_ ? std::optional(held_at_) : std::nullopt; }
+  void pump_held();
 
   void replaced() override { leave_name(4000, "replaced"); }
   void deleted() override { leave_name(1000, "this consumer was deleted"); }
@@ -85,6 +88,7 @@ class Feed final : public Holder, public std::enable_shared_from_this<Feed> {
   void end();
 
   // feed_output.cpp: writing
+  void woken();
   void pump();
   void pump_later();
   bool write_batch();
@@ -107,8 +111,10 @@ class Feed final : public Holder, public std::enable_shared_from_this<Feed> {
   Context& context_;
   net::Stream stream_;
   FeedKind kind_;
+  const std::uint64_t number_;
   bool named_ = false;
   bool started_ = false, blocked_ = false, closing_ = false, peer_closed_ = false, ended_ = false, half_closed_ = false;
+  bool held_ = false;         // events are here; they wait for this feed's turn
   bool pump_posted_ = false, waiting_ = false;  // a coroutine waits for the socket to take more
   App app_;
   std::shared_ptr<const FeedRoutes> routes_;
@@ -133,7 +139,7 @@ class Feed final : public Holder, public std::enable_shared_from_this<Feed> {
   std::string line_;                       // lines: the beginning of one
   bool skipping_line_ = false;             // it was too long
   std::optional<ws::FrameReader> frames_;  // websocket
-  SteadyTime next_beat_{}, close_by_{};
+  SteadyTime held_at_{}, next_beat_{}, close_by_{};
 };
 
 }  // namespace bridge55::local

@@ -44,7 +44,18 @@ void Feed::add_form(Batch& batch, const events::Event& event, std::uint32_t inde
   }
 }
 
+// Only events that everybody gets at once can wait: what comes from the journal comes in pieces as it is.
+void Feed::woken() {
+  if (blocked_ || cursor_->behind() || !context_.feeds.leaves_for_later(number_, context_.hub.published())) return pump();
+  if (!std::exchange(held_, true)) held_at_ = context_.feeds.round_began();
+}
+
+void Feed::pump_held() {
+  if (held_) pump();
+}
+
 void Feed::pump() {
+  held_ = false;
   if (!started_ || blocked_ || ended_) return;
   for (int i = 0; i < kWritesAtOnce; ++i) {
     const bool more = stream_.is_tls() ? write_sealed() : write_batch();

@@ -1,6 +1,8 @@
 #include "daemon/local/feeds.hpp"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -16,11 +18,11 @@ constexpr std::chrono::seconds kSweep{1};
 }  // namespace
 
 struct Feeds::Timer {
-  boost::asio::steady_timer timer;
+  boost::asio::steady_timer timer, held;
 };
 
 Feeds::Feeds(boost::asio::io_context& io, metrics::Registry& metrics)
-    : timer_(std::make_unique<Timer>(Timer{boost::asio::steady_timer(io)})), batch_(std::make_unique<Batch>()) {
+    : timer_(std::make_unique<Timer>(Timer{boost::asio::steady_timer(io), boost::asio::steady_timer(io)})), batch_(std::make_unique<Batch>()) {
   for (const FeedKind kind : {FeedKind::sse, FeedKind::websocket, FeedKind::lines}) {
     const metrics::Labels labels{{"endpoint", std::string(endpoint_name(kind))}};
     gauges_[static_cast<std::size_t>(kind)] = &metrics.gauge("bridge55_consumers", "Streams that are connected.", labels);
@@ -54,6 +56,40 @@ void Feeds::sweep() {
   timer_->timer.async_wait([this](boost::system::error_code error) {
     if (!error && !feeds_.empty()) sweep();
   });
+}
+
+bool Feeds::leaves_for_later(std::uint64_t number, std::uint64_t published) {
+  if (published != published_) {
+    published_ = published;
+    rounds_.begin(SteadyClock::now(), feeds_.size());
+  }
+  if (rounds_.takes_turn(number)) return false;
+  if (!std::exchange(holding_, true)) pump_held_at(rounds_.began() + Rounds::kLongest);
+  return true;
+}
+
+void Feeds::pump_held_at(SteadyTime at) {
+  timer_->held.expires_at(at);
+  timer_->held.async_wait([this](boost::system::error_code error) {
+    if (!error) pump_held();
+  });
+}
+
+// Where no round came in time; those that began to wait later are looked at when their time comes.
+void Feeds::pump_held() {
+  const SteadyTime now = SteadyClock::now();
+  std::optional<SteadyTime> next;
+  for (Feed* feed : feeds_) {
+    const std::optional<SteadyTime> since = feed->held_since();
+    if (!since) continue;
+    if (now - *since >= Rounds::kLongest) {
+      feed->pump_held();
+    } else {
+      next = std::min(next.value_or(*since), *since);
+    }
+  }
+  holding_ = next.has_value();
+  if (next) pump_held_at(*next + Rounds::kLongest);
 }
 
 std::string_view endpoint_name(FeedKind kind) {

@@ -17,6 +17,7 @@
 #include "daemon/base/clock.hpp"
 #include "daemon/events/event.hpp"
 #include "daemon/events/routes.hpp"
+#include "daemon/local/rounds.hpp"
 
 namespace boost::asio {
 class io_context;
@@ -76,15 +77,26 @@ class Feeds {
   std::size_t size() const { return feeds_.size(); }
 
   Batch& batch() { return *batch_; }
+  // Whether the feed with this number, woken because events came, leaves them for its next turn; `pump_held` comes in any case.
+  // `published`: Hub::published(), which tells one round of wakes from the next.
+  bool leaves_for_later(std::uint64_t number, std::uint64_t published);
+  SteadyTime round_began() const { return rounds_.began(); }
+  std::uint64_t next_number() { return next_number_++; }
+
   metrics::Histogram& latency(FeedKind kind) { return *latency_[static_cast<std::size_t>(kind)]; }
 
  private:
   void sweep();
+  void pump_held();
+  void pump_held_at(SteadyTime at);
 
   struct Timer;
   std::unique_ptr<Timer> timer_;
   std::unique_ptr<Batch> batch_;
   std::vector<Feed*> feeds_;
+  Rounds rounds_;
+  std::uint64_t published_ = 0, next_number_ = 0;
+  bool holding_ = false;
   std::array<metrics::Histogram*, 3> latency_{};
   std::array<metrics::Value*, 3> gauges_{};
 };

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <string_view>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -34,6 +35,9 @@ bool out_of_something(int error) { return error == EMFILE || error == ENFILE || 
 void tune(int descriptor, bool tcp) {
   if (!tcp) return;
   const int on = 1;
+  // BBR, where it is the system's choice, paces and now and then starves a stream that never leaves the machine.
+  constexpr std::string_view kCongestion = "reno";
+  ::setsockopt(descriptor, IPPROTO_TCP, TCP_CONGESTION, kCongestion.data(), kCongestion.size());
   ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   ::setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
 }

@@ -26,7 +26,7 @@ namespace bridge55::net {
 using boost::asio::awaitable;
 using boost::system::error_code;
 
-// Verified client contexts and server contexts; TLS 1.2 at least. Made once, shared by connections (session tickets work across them).
+// Verified client contexts and server contexts; TLS 1.2 at least. The first one made ignores SIGPIPE for the process. Made once, shared by connections (session tickets work across them).
 class TlsContext {
  public:
   static std::shared_ptr<TlsContext> client(const config::ClientTls& settings);                    // throws std::runtime_error in words
@@ -40,6 +40,8 @@ class TlsContext {
   std::unique_ptr<Impl> impl_;
 };
 
+// An error comes alone: where bytes moved it is told by the next call. After would_block a TLS write is repeated with the same bytes in
+// front and no fewer of them (SSL_write(3), SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER).
 struct Transfer {
   std::size_t bytes = 0;
   error_code error;      // boost::asio::error::would_block: wait for `wants`; eof: the peer ended it (a TLS cut without close_notify is
@@ -60,7 +62,7 @@ class Stream {
   ~Stream();
 
   // Each ends at the deadline with error::timed_out. `connect` resolves off the I/O thread, tries every address, and sets TCP_NODELAY and
-  // TCP keep-alive. The words of a failure (which address, which certificate error) are in `trouble()`.
+  // TCP keep-alive; a host that begins with `/` is a UNIX socket. The words of a failure (which address, which certificate error) are in `trouble()`.
   awaitable<error_code> connect(std::string host, std::uint16_t port, SteadyTime deadline);
   // HTTP CONNECT through a proxy to which the stream is connected (RFC 9110, 9.3.6), with Basic credentials where the URL has them.
   awaitable<error_code> proxy_connect(std::string host, std::uint16_t port, std::string basic_credentials, SteadyTime deadline);

@@ -23,7 +23,7 @@ LOAD_POINTS = ["hub.publish.before", "hub.publish.numbered", "hub.publish.append
                "journal.append.after", "journal.commit.before", "journal.commit.after", "journal.ceiling.raised", "journal.consumer.stored",
                "journal.checkpoint.before", "journal.checkpoint.after", "journal.checkpoint.finish",
                "journal.retention.before", "journal.retention.after",
-               "session.received", "session.ack.before", "session.ack.after"]
+               "upstream.receive.before", "upstream.receive.after", "upstream.ack.before", "upstream.ack.after"]
 START_POINTS = ["journal.open.before", "journal.open.committed"]
 STOP_POINTS = ["drain.begin", "drain.upstreams_stopped", "journal.close.before", "journal.close.committed"]
 RELOAD_POINTS = ["reload.loaded", "reload.sinks", "reload.applied"]

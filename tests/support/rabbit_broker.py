@@ -197,9 +197,9 @@ class RabbitBroker:
         except subprocess.TimeoutExpired:
             self._signal(signal.SIGKILL)
             self._server.wait(STOP_DEADLINE)
-        # The script may go before the Erlang machine, which still holds the port for a moment.
+        # The script may go before the Erlang machine, and its first thread before the others, which still hold the port for a moment.
         deadline = time.monotonic() + STOP_DEADLINE
-        while alive(machine) and time.monotonic() < deadline:
+        while (alive(machine) or self._accepts()) and time.monotonic() < deadline:
             time.sleep(0.01)
         self._server = None
 

@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/integration/rabbitmq/queue_reader.hpp"
-#include "tests/integration/rabbitmq/sink_driver.hpp"
+#include "tests/support/sink_driver.hpp"
 #include "tests/support/rabbit_broker.hpp"
 
 namespace bridge55::test {

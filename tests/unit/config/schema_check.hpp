@@ -16,21 +16,21 @@ namespace bridge55::config::testing {
 using nlohmann::json;
 
 // By YAML's core schema, which editors go by.
-inline json as_json(const Node& node) {
+inline json as_json(const TreeNode& node) {
   json out;
   switch (node.kind) {
-    case Node::Kind::null:
+    case TreeNode::Kind::null:
       return nullptr;
-    case Node::Kind::scalar:
+    case TreeNode::Kind::scalar:
       if (node.plain && parse_boolean(node.text)) return *parse_boolean(node.text);
       if (node.plain && parse_integer(node.text)) return *parse_integer(node.text);
       return node.text;
-    case Node::Kind::list:
+    case TreeNode::Kind::list:
       out = json::array();
-      for (const Node& item : node.items)
+      for (const TreeNode& item : node.items)
         out.push_back(as_json(item));
       return out;
-    case Node::Kind::mapping:
+    case TreeNode::Kind::mapping:
       out = json::object();
       for (const Entry& entry : node.entries)
         out[entry.key] = as_json(entry.value);

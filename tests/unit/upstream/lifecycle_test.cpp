@@ -16,9 +16,9 @@ using upstream::Now;
 
 class LifecycleTest : public ::testing::Test {
  protected:
-  explicit LifecycleTest(bool opens_with_gap = false)
+  explicit LifecycleTest(const char* opening_gap = "")
       : settings(test::upstream_of(config::UpstreamKind::abp, "abp")),
-        life({settings, 0, did, opens_with_gap, 55}) {}
+        life({settings, 0, did, opening_gap, 55}) {}
 
   config::Duration fail(Cause cause, const std::string& reason) {
     life.trying(now);
@@ -85,7 +85,7 @@ TEST_F(LifecycleTest, ALostSessionOpensAGapThatTheNextOneCloses) {
 
 class UncleanTest : public LifecycleTest {
  protected:
-  UncleanTest() : LifecycleTest(true) {}
+  UncleanTest() : LifecycleTest("unclean_stop") {}
 };
 
 TEST_F(UncleanTest, AStartAfterAnUncleanStopOpensAGap) {

@@ -1,3 +1,4 @@
+// A session with a virtual clock, and the frames that tests feed it.
 #pragma once
 
 #include "bridges/upstream/session.hpp"
@@ -16,7 +17,6 @@ inline constexpr const char* kLoginOk =
 inline constexpr const char* kReliable =
     R"({"type":"login_ok","subscriptionId":7,"features":{"acknowledgments":true}})";
 
-// A session with a virtual clock.
 class SessionTest : public ::testing::Test {
  protected:
   explicit SessionTest(UpstreamKind kind = UpstreamKind::abp) : settings(upstream_of(kind, "abp")) {}

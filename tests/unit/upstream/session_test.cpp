@@ -1,8 +1,4 @@
-#include "bridges/upstream/session.hpp"
-
-#include "tests/unit/upstream/support.hpp"
-
-#include <gtest/gtest.h>
+#include "tests/unit/upstream/session_fixture.hpp"
 
 namespace bridge55 {
 namespace {

@@ -1,4 +1,4 @@
-#include "tests/integration/rabbitmq/sink_driver.hpp"
+#include "tests/support/sink_driver.hpp"
 
 #include <algorithm>
 
