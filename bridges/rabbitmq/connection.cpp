@@ -25,7 +25,8 @@
 namespace bridge55::rabbitmq {
 namespace {
 
-constexpr int kFrameMax = 131072, kFrameMin = 4096;
+constexpr int kFrameMax = 131072;
+constexpr int kFrameMin = 4096;  // AMQP 0-9-1, 1.4: no peer may ask for less
 
 amqp_table_entry_t flag(const char* name) {
   amqp_table_entry_t entry{};
@@ -114,10 +115,7 @@ std::optional<Trouble> Connection::hand_over() {
   fd_ = amqp_get_sockfd(state_);
   const int flags = fcntl(fd_, F_GETFL);
   if (fd_ < 0 || flags < 0 || fcntl(fd_, F_SETFL, flags | O_NONBLOCK) != 0) return Trouble{"the connection has no descriptor"};
-  fprintf(stderr,"FM %d\n",amqp_get_frame_max(state_));
-  // AMQP 0-9-1, 1.4: no peer may ask for less than 4,096.
-  if (amqp_get_frame_max(state_) < kFrameMin) return Trouble{"the broker asks for frames smaller than the protocol allows", true};
-  frame_max_ = static_cast<std::size_t>(amqp_get_frame_max(state_));
+  frame_max_ = static_cast<std::size_t>(std::max(amqp_get_frame_max(state_), kFrameMin));
   heartbeat_ = std::chrono::seconds(amqp_get_heartbeat(state_));
   patient(false);
   return std::nullopt;

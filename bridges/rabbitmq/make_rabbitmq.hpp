@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "bridges/sink.hpp"
 
@@ -18,5 +19,9 @@ namespace bridge55::bridges {
 // Call on the I/O thread; nothing happens before `start`. The io_context and the registry must outlive the sink. Throws
 // std::invalid_argument on a URL that cannot be understood (the config's loader refuses it first).
 std::unique_ptr<Sink> make_rabbitmq(boost::asio::io_context& io, const config::Sink& settings, metrics::Registry& metrics);
+
+// Connects and logs in as the sink would and declares nothing: empty where one of its brokers lets us in, else why none does. Blocks for
+// up to three times each URL's connection_timeout (5 s unless it says otherwise). Throws as `make_rabbitmq` does.
+std::string try_rabbitmq(const config::Sink& settings);
 
 }  // namespace bridge55::bridges

@@ -55,6 +55,7 @@ class RabbitSink final : public bridges::Sink {
   }
 
   void stop(std::chrono::milliseconds deadline, std::function<void()> stopped) override {
+    stopping_ = true;
     stopped_ = std::move(stopped);
     mailbox_->ask_stop(SteadyClock::now() + deadline);
     stop_timer_.expires_after(ended_ || !thread_.running() ? std::chrono::milliseconds(0) : deadline);
@@ -71,7 +72,7 @@ class RabbitSink final : public bridges::Sink {
 
   boost::asio::io_context& io_;
   PublisherSetting setting_;
-  metrics::Value& nacked_;
+  metrics::Value& nacked_;  // gone once a stop was asked for: a sink that a reload takes away loses its metrics first
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // a post may come after the sink
   std::shared_ptr<Mailbox> mailbox_;
   PublisherThread thread_;
@@ -80,14 +81,14 @@ class RabbitSink final : public bridges::Sink {
   std::function<void()> stopped_;
   std::size_t held_ = 0, held_bytes_ = 0;  // offered and not yet done
   mutable bool was_full_ = false;
-  bool ended_ = false, said_nacked_ = false;
+  bool stopping_ = false, ended_ = false, said_nacked_ = false;
 };
 
 void RabbitSink::pass_on(Report report) {
   const std::weak_ptr<bool> alive = alive_;  // a handler may destroy the sink
   held_ -= report.done;
   held_bytes_ -= report.done_bytes;
-  if (report.nacked != 0) {
+  if (report.nacked != 0 && !stopping_) {
     nacked_.add(static_cast<std::int64_t>(report.nacked));
     if (!std::exchange(said_nacked_, true)) log::warning("the broker refuses messages; they are sent again", {{"sink", setting_.sink.name}});
   }
@@ -116,18 +117,40 @@ void RabbitSink::pass_on(Report report) {
 
 namespace bridge55::bridges {
 
-std::unique_ptr<Sink> make_rabbitmq(boost::asio::io_context& io, const config::Sink& settings, metrics::Registry& metrics) {
-  rabbitmq::PublisherSetting setting{settings, {}};
+namespace {
+
+std::vector<rabbitmq::AmqpUrl> parse_urls(const config::Sink& settings) {
+  std::vector<rabbitmq::AmqpUrl> urls;
   for (const config::Secret& url : settings.urls) {
     auto parsed = rabbitmq::parse_amqp_url(url.reveal());
     if (const auto* wrong = std::get_if<std::string>(&parsed)) throw std::invalid_argument("sink " + settings.name + ": url: " + *wrong);
-    setting.urls.push_back(std::move(std::get<rabbitmq::AmqpUrl>(parsed)));
-    log::hide(setting.urls.back().password.reveal());
+    urls.push_back(std::move(std::get<rabbitmq::AmqpUrl>(parsed)));
+    log::hide(urls.back().password.reveal());
   }
-  if (setting.urls.empty()) throw std::invalid_argument("sink " + settings.name + ": no url");
+  if (urls.empty()) throw std::invalid_argument("sink " + settings.name + ": no url");
+  return urls;
+}
+
+}  // namespace
+
+std::unique_ptr<Sink> make_rabbitmq(boost::asio::io_context& io, const config::Sink& settings, metrics::Registry& metrics) {
+  rabbitmq::PublisherSetting setting{settings, parse_urls(settings)};
   auto& nacked = metrics.counter("bridge55_sink_nacked_total", "Messages that the broker refused; they are sent again.",
                                  {{"sink", settings.name}});
   return std::make_unique<rabbitmq::RabbitSink>(io, std::move(setting), nacked);
+}
+
+std::string try_rabbitmq(const config::Sink& settings) {
+  config::Sink looking = settings;
+  looking.declare = config::Declare::none;
+  std::string reason;
+  for (const rabbitmq::AmqpUrl& url : parse_urls(settings)) {
+    const auto opened = rabbitmq::Connection::open(url, looking);
+    const auto* trouble = std::get_if<rabbitmq::Trouble>(&opened);
+    if (trouble == nullptr) return {};
+    reason += (reason.empty() ? "" : "; ") + url.where() + ": " + trouble->reason;
+  }
+  return reason;
 }
 
 }  // namespace bridge55::bridges

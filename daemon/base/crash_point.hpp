@@ -1,5 +1,6 @@
-// Named places where a test build can die: BRIDGE55_CRASH=journal.commit.before:3 raises SIGKILL when that point is passed for the
-// third time. Nothing at all unless the build defines BRIDGE55_CRASH_POINTS. Thread-safe.
+// Named places where a test build can die: BRIDGE55_CRASH=journal.commit.before:3 raises SIGKILL when that
+// point is passed for the third time. Nothing at all unless the build defines BRIDGE55_CRASH_POINTS.
+// Thread-safe.
 #pragma once
 
 #ifdef BRIDGE55_CRASH_POINTS
@@ -15,7 +16,8 @@ namespace bridge55 {
 #ifdef BRIDGE55_CRASH_POINTS
 inline void crash_point(std::string_view name) {
   // Read at each passing: a test forks and names its point afterwards.
-  const char* setting = std::getenv("BRIDGE55_CRASH");  // NOLINT(concurrency-mt-unsafe): set before any thread starts
+  const char* setting =
+      std::getenv("BRIDGE55_CRASH");  // NOLINT(concurrency-mt-unsafe): set before any thread starts
   if (setting == nullptr) return;
   const std::string_view wanted(setting);
   const std::size_t colon = wanted.rfind(':');

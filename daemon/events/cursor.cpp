@@ -18,8 +18,8 @@ void Cursor::start_at(EventId after) {
   fetching_ = false;
   chunk_.reset();
   loss_ = {};
-  loss_said_ = 0;
-  position_ = after == 0 ? hub_.gone_through_ : after;
+  loss_said_ = after == 0 ? hub_.gone_through_ : 0;  // from the earliest that is held, nothing is lost
+  position_ = after;
   behind_ = !hub_.tail_.find_after(position_, tail_at_);
 }
 

@@ -1,16 +1,16 @@
 #include "daemon/events/journal.hpp"
 
-#include <algorithm>
-#include <utility>
-
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
-
 #include "daemon/base/metrics.hpp"
 #include "daemon/events/journal_inbox.hpp"
 #include "daemon/events/journal_open.hpp"
 #include "daemon/events/journal_reader.hpp"
 #include "daemon/events/journal_writer.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 
 namespace bridge55::events {
 namespace {
@@ -37,6 +37,12 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
     });
   }
 
+  void fatal(const std::string& why) {
+    post([this, why] {
+      if (handlers.fatal) handlers.fatal(why);
+    });
+  }
+
   void close() {  // I/O thread
     open_ = false;
     handlers = {};
@@ -55,7 +61,9 @@ class SqliteJournal : public Journal {
  public:
   SqliteJournal(OpenedJournal opened, boost::asio::io_context& io, JournalMetrics metrics)
       : mailbox_(std::make_shared<Mailbox>(io)),
-        reader_(std::make_unique<Reader>(opened.path, gate_)),
+        inbox_(kInboxLimit, *metrics.inbox_bytes),
+        reader_(std::make_unique<Reader>(
+            opened.path, gate_, [box = mailbox_.get()](const std::string& why) { box->fatal(why); })),
         writer_(std::make_unique<Writer>(std::move(opened), inbox_, gate_, metrics)) {}
 
   ~SqliteJournal() override {
@@ -69,14 +77,17 @@ class SqliteJournal : public Journal {
     writer_->start(signals());
   }
 
-  void append(EventPtr event, Fingerprint fingerprint) override { inbox_.append(std::move(event), fingerprint); }
+  void append(EventPtr event, Fingerprint fingerprint) override {
+    inbox_.append(std::move(event), fingerprint);
+  }
   std::size_t inbox_bytes() const override { return inbox_.bytes(); }
   EventId ceiling() const override { return writer_->ceiling(); }
 
   void want_ceiling(EventId at_least) override {
     if (at_least <= std::max(wanted_ceiling_, ceiling())) return;
     wanted_ceiling_ = at_least;
-    inbox_.order([at_least](Orders& orders) { orders.wanted_ceiling = std::max(orders.wanted_ceiling, at_least); });
+    inbox_.order(
+        [at_least](Orders& orders) { orders.wanted_ceiling = std::max(orders.wanted_ceiling, at_least); });
   }
 
   void store_cursor(const std::string& sink, EventId id) override {
@@ -133,11 +144,7 @@ class SqliteJournal : public Journal {
         if (box->handlers.writable) box->handlers.writable(writable, why);
       });
     };
-    out.fatal = [box](const std::string& why) {
-      box->post([box, why] {
-        if (box->handlers.fatal) box->handlers.fatal(why);
-      });
-    };
+    out.fatal = [box](const std::string& why) { box->fatal(why); };
     out.forced = [box](EventId through, const std::string& why) {
       box->post([box, through, why] {
         if (box->handlers.forced) box->handlers.forced(through, why);
@@ -150,7 +157,8 @@ class SqliteJournal : public Journal {
     };
     out.passed = [box](std::vector<std::function<void()>> barriers) {
       box->post([barriers = std::move(barriers)] {
-        for (const auto& then : barriers) then();
+        for (const auto& then : barriers)
+          then();
       });
     };
     return out;
@@ -158,7 +166,7 @@ class SqliteJournal : public Journal {
 
   std::shared_ptr<Mailbox> mailbox_;
   std::mutex gate_;
-  Inbox inbox_{kInboxLimit};
+  Inbox inbox_;
   std::unique_ptr<Reader> reader_;
   std::unique_ptr<Writer> writer_;
   EventId wanted_ceiling_ = 0;
@@ -167,12 +175,14 @@ class SqliteJournal : public Journal {
 
 }  // namespace
 
-std::unique_ptr<Journal> Journal::open(const config::Journal& settings, boost::asio::io_context& io, metrics::Registry& metrics,
-                                       Recovered& recovered) {
+std::unique_ptr<Journal> Journal::open(const config::Journal& settings, boost::asio::io_context& io,
+                                       metrics::Registry& metrics, Recovered& recovered) {
   OpenedJournal opened = open_journal(settings, recovered);
-  const JournalMetrics series{&metrics.gauge("bridge55_journal_bytes", "Bytes of the journal's file and log."),
-                              &metrics.counter("bridge55_journal_events_total", "Events made durable."),
-                              &metrics.histogram("bridge55_journal_commit_seconds", "How long commits took, their sync included.")};
+  const JournalMetrics series{
+      &metrics.gauge("bridge55_journal_bytes", "Bytes of the journal's file and log."),
+      &metrics.gauge("bridge55_journal_inbox_bytes", "Bytes waiting for the disk."),
+      &metrics.counter("bridge55_journal_events_total", "Events made durable."),
+      &metrics.histogram("bridge55_journal_commit_seconds", "How long commits took, their sync included.")};
   std::unique_ptr<SqliteJournal> journal;
   try {
     journal = std::make_unique<SqliteJournal>(std::move(opened), io, series);
@@ -182,8 +192,10 @@ std::unique_ptr<Journal> Journal::open(const config::Journal& settings, boost::a
   journal->set_retention(settings);
   // Until it is told, retention spares what any stored cursor has not read.
   EventId hold = UINT64_MAX;
-  for (const auto& [sink, id] : recovered.cursors) hold = std::min(hold, id);
-  for (const ConsumerRecord& consumer : recovered.consumers) hold = std::min(hold, consumer.cursor);
+  for (const auto& [sink, id] : recovered.cursors)
+    hold = std::min(hold, id);
+  for (const ConsumerRecord& consumer : recovered.consumers)
+    hold = std::min(hold, consumer.cursor);
   journal->hold_from(hold);
   return journal;
 }

@@ -72,7 +72,7 @@ struct ReadRequest {
   std::size_t max_bytes = 1 << 20;
   std::size_t max_scanned = 50'000;             // rows looked at, where `wants` is set
   std::function<bool(const Event&)> wants;      // runs on the reader thread; empty: everything
-  WallMicros from = 0, to = 0;                  // by received_at, found through the sparse table; 0: unbounded
+  WallMicros from = 0, to = 0;                  // received_at, both ends included, found through the sparse table; 0: unbounded
 };
 
 struct ReadResult {
@@ -122,7 +122,8 @@ class Journal {
   // How many events are on disk after this id, from the sparse table (a partly covered commit may be counted whole): for lag figures.
   virtual void count_after(EventId after, std::function<void(std::uint64_t)> then) = 0;
 
-  // Below this id retention deletes nothing unless the size limit forces it: the lowest durable consumer's or sink's cursor.
+  // Above this id retention deletes nothing unless the size limit forces it: the lowest durable consumer's or sink's cursor; UINT64_MAX:
+  // nobody waits for anything. Until it is called, the lowest of the stored cursors holds.
   virtual void hold_from(EventId id) = 0;
   virtual JournalStats stats() const = 0;
   virtual void set_retention(const config::Journal& settings) = 0;

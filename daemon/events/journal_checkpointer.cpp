@@ -1,19 +1,21 @@
 #include "daemon/events/journal_checkpointer.hpp"
 
-#include <utility>
+#include "daemon/base/crash_point.hpp"
 
 #include <pthread.h>
-
-#include "daemon/base/crash_point.hpp"
+#include <utility>
 
 namespace bridge55::events {
 
 Checkpointer::Checkpointer(const std::string& path) : connection_(path, sqlite::Connection::Mode::write) {
-  connection_.run("PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-1024; PRAGMA mmap_size=0");
+  connection_.run(
+      "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-1024; PRAGMA mmap_size=0");
   connection_.number("SELECT count(*) FROM notes");  // a connection learns that the file has a log by reading
 }
 
-Checkpointer::~Checkpointer() { stop(); }
+Checkpointer::~Checkpointer() {
+  stop();
+}
 
 void Checkpointer::start() {
   thread_ = std::thread([this] {

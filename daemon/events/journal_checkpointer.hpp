@@ -1,6 +1,9 @@
-// The thread that copies the write-ahead log into the file while the writer goes on committing: a commit never waits for the bulk of a
-// checkpoint (https://sqlite.org/wal.html#ckpt). The writer finishes the small rest itself, which lets the log start over.
+// The thread that copies the write-ahead log into the file while the writer goes on committing: a commit
+// never waits for the bulk of a checkpoint (https://sqlite.org/wal.html#ckpt). The writer finishes the small
+// rest itself, which lets the log start over.
 #pragma once
+
+#include "daemon/events/journal_sqlite.hpp"
 
 #include <atomic>
 #include <condition_variable>
@@ -9,8 +12,6 @@
 #include <optional>
 #include <string>
 #include <thread>
-
-#include "daemon/events/journal_sqlite.hpp"
 
 namespace bridge55::events {
 
@@ -24,9 +25,9 @@ class Checkpointer {
   // The rest is called by the writer, on its thread.
   void request();
   bool running() const { return running_.load(std::memory_order_acquire); }
-  void wait();                // until it does not run
+  void wait();                 // until it does not run
   std::int64_t take_copied();  // frames that the last round had copied; once
-  void check();               // throws what went wrong: an I/O error is final
+  void check();                // throws what went wrong: an I/O error is final
 
  private:
   void run();

@@ -1,5 +1,6 @@
-// The 64-bit checksum that every row of the journal carries (docs/journal.md): so that bytes a disk has altered are found when they are
-// read. It finds damage, not forgery. Little-endian machines only, as the figures are read as they lie in memory.
+// The 64-bit checksum that every row of the journal carries (docs/journal.md): so that bytes a disk has
+// altered are found when they are read. It finds damage, not forgery. Little-endian machines only, as the
+// figures are read as they lie in memory.
 #pragma once
 
 #include <bit>

@@ -1,23 +1,22 @@
 #include "daemon/events/journal_files.hpp"
 
+#include "daemon/base/crash_point.hpp"
+#include "daemon/events/journal.hpp"
+#include "daemon/events/journal_checksum.hpp"
+#include "daemon/events/journal_schema.hpp"
+
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fcntl.h>
 #include <filesystem>
 #include <memory>
 #include <string_view>
-
-#include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "daemon/base/crash_point.hpp"
-#include "daemon/events/journal.hpp"
-#include "daemon/events/journal_checksum.hpp"
-#include "daemon/events/journal_schema.hpp"
 
 namespace bridge55::events {
 namespace {
@@ -31,18 +30,20 @@ constexpr int kUnavailable = 69, kNoPermission = 77;
 }
 
 void refuse_link(const std::string& path) {
-  struct stat found{};
+  struct stat found {};
   if (::lstat(path.c_str(), &found) != 0) {
     if (errno != ENOENT) fail("look at " + path, errno);
     return;
   }
-  if (S_ISLNK(found.st_mode)) throw JournalError(kNoPermission, "journal: " + path + " is a symbolic link: refused");
+  if (S_ISLNK(found.st_mode))
+    throw JournalError(kNoPermission, "journal: " + path + " is a symbolic link: refused");
 }
 
 void make_directory(const std::filesystem::path& directory) {
   if (directory.empty() || exists(directory.string())) return;
   make_directory(directory.parent_path());
-  if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) fail("make the directory " + directory.string(), errno);
+  if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST)
+    fail("make the directory " + directory.string(), errno);
   sync_directory(directory.string());
 }
 
@@ -55,7 +56,8 @@ std::string resolved(const std::string& directory) {
 std::string damaged_name(const std::string& journal, WallMicros now) {
   const std::string base = journal + ".damaged-" + std::to_string(now / 1'000'000);
   std::string name = base;
-  for (int n = 2; exists(name) || exists(name + "-wal"); ++n) name = base + "-" + std::to_string(n);
+  for (int n = 2; exists(name) || exists(name + "-wal"); ++n)
+    name = base + "-" + std::to_string(n);
   return name;
 }
 
@@ -66,7 +68,7 @@ void rename_if_there(const std::string& from, const std::string& to) {
 }  // namespace
 
 bool exists(const std::string& path) {
-  struct stat found{};
+  struct stat found {};
   return ::lstat(path.c_str(), &found) == 0;
 }
 
@@ -77,10 +79,12 @@ std::string prepare_path(const std::string& path) {
   refuse_link(directory);
   make_directory(directory);
   std::string file = resolved(directory) + "/" + whole.filename().string();
-  for (const char* suffix : {"", "-wal", "-shm", ".lock"}) refuse_link(file + suffix);
-  struct stat found{};
+  for (const char* suffix : {"", "-wal", "-shm", ".lock"})
+    refuse_link(file + suffix);
+  struct stat found {};
   if (::lstat(file.c_str(), &found) == 0) {
-    if (!S_ISREG(found.st_mode)) throw JournalError(kUnavailable, "journal: " + file + " is not a regular file");
+    if (!S_ISREG(found.st_mode))
+      throw JournalError(kUnavailable, "journal: " + file + " is not a regular file");
     if (::access(file.c_str(), R_OK | W_OK) != 0) fail("read and write " + file, errno);
   } else if (::access(directory.c_str(), R_OK | W_OK | X_OK) != 0) {
     fail("write in " + directory, errno);
@@ -89,8 +93,8 @@ std::string prepare_path(const std::string& path) {
 }
 
 bool create_file(const std::string& path) {
-  // SQLite gives its log and index the mode of this file. Closed before SQLite opens it: closing any descriptor of a file drops all of
-  // the process's POSIX locks on it.
+  // SQLite gives its log and index the mode of this file. Closed before SQLite opens it: closing any
+  // descriptor of a file drops all of the process's POSIX locks on it.
   const int descriptor = ::open(path.c_str(), O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (descriptor < 0 && errno == EEXIST) return false;
   if (descriptor < 0) fail("create " + path, errno);
@@ -129,7 +133,9 @@ JournalLock::JournalLock(const std::string& journal_path) : path_(journal_path +
   throw JournalError(kUnavailable, "journal: " + journal_path + " is in use by " + holder);
 }
 
-JournalLock::~JournalLock() { ::close(descriptor_); }
+JournalLock::~JournalLock() {
+  ::close(descriptor_);
+}
 
 // One line of fixed width: `pid 0000004711 ceiling 00001771183909789001 sum 0123456789abcdef`.
 void JournalLock::read() {
@@ -144,8 +150,9 @@ void JournalLock::read() {
 bool JournalLock::keep_ceiling(EventId ceiling, bool sync) {
   char text[96];
   const auto sum = static_cast<std::uint64_t>(Checksum().number(ceiling).value());
-  const int size = std::snprintf(text, sizeof text, "pid %010ld ceiling %020llu sum %016llx\n", static_cast<long>(::getpid()),
-                                 static_cast<unsigned long long>(ceiling), static_cast<unsigned long long>(sum));
+  const int size = std::snprintf(text, sizeof text, "pid %010ld ceiling %020llu sum %016llx\n",
+                                 static_cast<long>(::getpid()), static_cast<unsigned long long>(ceiling),
+                                 static_cast<unsigned long long>(sum));
   if (::pwrite(descriptor_, text, static_cast<std::size_t>(size), 0) != size) return false;
   return !sync || ::fdatasync(descriptor_) == 0;
 }
@@ -156,7 +163,8 @@ bool mend_head(const std::string& path) {
     std::string_view bytes;
   };
   using namespace std::string_view_literals;
-  // Magic, 16 KiB pages, WAL for readers and writers, payload fractions, schema format 4, no auto-vacuum, UTF-8, the reserved part.
+  // Magic, 16 KiB pages, WAL for readers and writers, payload fractions, schema format 4, no auto-vacuum,
+  // UTF-8, the reserved part.
   static constexpr Constant constants[] = {{0, "SQLite format 3\0\x40\0\2\2\0\x40\x20\x20"sv},
                                            {44, "\0\0\0\4"sv},
                                            {52, "\0\0\0\0\0\0\0\1"sv},
@@ -170,34 +178,39 @@ bool mend_head(const std::string& path) {
   std::size_t wrong = 0;
   const bool whole = ::pread(descriptor, head, sizeof head, 0) == static_cast<ssize_t>(sizeof head);
   for (const auto& [at, bytes] : constants) {
-    for (std::size_t i = 0; whole && i < bytes.size(); ++i) wrong += head[at + i] != bytes[i] ? 1 : 0;
+    for (std::size_t i = 0; whole && i < bytes.size(); ++i)
+      wrong += head[at + i] != bytes[i] ? 1 : 0;
     std::memcpy(head + at, bytes.data(), bytes.size());
   }
   const bool ours = std::memcmp(head + 68, kApplicationBytes, 4) == 0;
-  const bool mended = whole && ours && wrong > 0 && wrong <= few && ::pwrite(descriptor, head, sizeof head, 0) == static_cast<ssize_t>(sizeof head);
+  const bool mended = whole && ours && wrong > 0 && wrong <= few &&
+                      ::pwrite(descriptor, head, sizeof head, 0) == static_cast<ssize_t>(sizeof head);
   ::close(descriptor);
   return mended;
 }
 
 void mark_suspect(const std::string& journal) {
-  const int descriptor = ::open(RepairNames(journal).suspect.c_str(), O_CREAT | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
+  const int descriptor =
+      ::open(RepairNames(journal).suspect.c_str(), O_CREAT | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (descriptor >= 0) ::close(descriptor);
 }
 
 void remove_journal(const std::string& path) {
-  for (const char* suffix : {"-shm", "-wal", ""}) ::unlink((path + suffix).c_str());
+  for (const char* suffix : {"-shm", "-wal", ""})
+    ::unlink((path + suffix).c_str());
 }
 
 std::string swap_in(const std::string& journal, WallMicros now) {
   const RepairNames names(journal);
   if (!exists(names.ready)) return {};
-  const std::string damaged = damaged_name(journal, now);
+  std::string damaged = damaged_name(journal, now);
   ::unlink((journal + "-shm").c_str());
   rename_if_there(journal + "-wal", damaged + "-wal");
   crash_point("journal.repair.log_moved");
   rename_if_there(journal, damaged);
   crash_point("journal.repair.moved");
-  for (const char* suffix : {"-shm", "-wal"}) ::unlink((names.ready + suffix).c_str());  // empty: it was closed cleanly
+  for (const char* suffix : {"-shm", "-wal"})
+    ::unlink((names.ready + suffix).c_str());  // empty: it was closed cleanly
   rename_if_there(names.ready, journal);
   sync_directory(journal);
   ::unlink(names.suspect.c_str());

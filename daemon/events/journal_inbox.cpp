@@ -16,7 +16,7 @@ void Inbox::append(EventPtr event, Fingerprint fingerprint) {
       return;
     }
     items_.push_back({std::move(event), fingerprint});
-    bytes_.fetch_add(size, std::memory_order_relaxed);
+    bytes_.add(static_cast<std::int64_t>(size));
   }
   wake_.notify_one();
 }

@@ -1,7 +1,10 @@
-// What waits for the journal's next commit: the one place where the I/O thread and the writer meet, under one short lock.
+// What waits for the journal's next commit: the one place where the I/O thread and the writer meet, under one
+// short lock.
 #pragma once
 
-#include <atomic>
+#include "daemon/base/metrics.hpp"
+#include "daemon/events/journal.hpp"
+
 #include <chrono>
 #include <condition_variable>
 #include <functional>
@@ -10,8 +13,6 @@
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "daemon/events/journal.hpp"
 
 namespace bridge55::events {
 
@@ -27,7 +28,9 @@ struct Orders {
   std::vector<std::function<void()>> barriers;
   EventId wanted_ceiling = 0;
 
-  bool any() const { return !cursors.empty() || !consumers.empty() || !barriers.empty() || wanted_ceiling != 0; }
+  bool any() const {
+    return !cursors.empty() || !consumers.empty() || !barriers.empty() || wanted_ceiling != 0;
+  }
 };
 
 // Events that were not taken while the disk was full.
@@ -38,18 +41,21 @@ struct Skipped {
 
 class Inbox {
  public:
-  explicit Inbox(std::size_t limit) : limit_(limit) {}
+  // `bytes` is where the sum is kept: the gauge bridge55_journal_inbox_bytes.
+  Inbox(std::size_t limit, metrics::Value& bytes) : limit_(limit), bytes_(bytes) { bytes_.set(0); }
 
   // I/O thread.
   void append(EventPtr event, Fingerprint fingerprint);
   void order(const std::function<void(Orders&)>& change);
-  std::size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
+  std::size_t bytes() const { return static_cast<std::size_t>(bytes_.get()); }
   void stop();
 
-  // Writer. Swaps what is there into the (empty) arguments; waits for it up to `wait`. True once the journal is closing.
+  // Writer. Swaps what is there into the (empty) arguments; waits for it up to `wait`. True once the journal
+  // is closing.
   bool take(std::vector<InboxItem>& items, Orders& orders, std::chrono::milliseconds wait);
-  void release(std::size_t bytes) { bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
-  // While the disk is full, what exceeds the limit is skipped: from the first that did not fit, so that the hole is one range.
+  void release(std::size_t bytes) { bytes_.add(-static_cast<std::int64_t>(bytes)); }
+  // While the disk is full, what exceeds the limit is skipped: from the first that did not fit, so that the
+  // hole is one range.
   void disk_full();
   Skipped disk_usable();
   bool wait_stopped(std::chrono::milliseconds wait);  // true: the journal is closing
@@ -58,7 +64,7 @@ class Inbox {
 
  private:
   const std::size_t limit_;
-  std::atomic<std::size_t> bytes_{0};
+  metrics::Value& bytes_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<InboxItem> items_;

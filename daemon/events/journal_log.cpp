@@ -1,5 +1,7 @@
 #include "daemon/events/journal_log.hpp"
 
+#include "daemon/events/journal_files.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -9,8 +11,6 @@
 #include <optional>
 #include <string_view>
 #include <vector>
-
-#include "daemon/events/journal_files.hpp"
 
 namespace bridge55::events {
 namespace {
@@ -54,15 +54,24 @@ class Log {
  public:
   Log(std::string bytes, std::uint32_t page_bytes) : bytes_(std::move(bytes)), page_(page_bytes) {}
 
-  bool blank() const { return bytes_.size() < kHeader + kFrameHeader || std::all_of(bytes_.begin(), bytes_.begin() + kHeader, [](char c) { return c == 0; }); }
+  bool blank() const {
+    return bytes_.size() < kHeader + kFrameHeader ||
+           std::all_of(bytes_.begin(), bytes_.begin() + kHeader, [](char c) { return c == 0; });
+  }
   void scan();
   // The first frame at which SQLite stops though frames of this round follow; nothing where there is none.
-  std::optional<std::size_t> first_bad() const { return head_sound_ ? first_bad_ : std::optional<std::size_t>(0); }
+  std::optional<std::size_t> first_bad() const {
+    return head_sound_ ? first_bad_ : std::optional<std::size_t>(0);
+  }
   // Whether a commit that can only have followed a sync lies behind the bad frame.
   bool surely_damaged() const;
   bool ends_with_commit() const { return end_ > 0 && frames_[end_ - 1].commit != 0; }
   std::uint64_t offset(std::size_t frame) const { return kHeader + frame * (kFrameHeader + page_); }
-  std::size_t unusable() const { return static_cast<std::size_t>(std::count_if(frames_.begin(), frames_.begin() + static_cast<std::ptrdiff_t>(end_), [](const Frame& f) { return !f.sound; })); }
+  std::size_t unusable() const {
+    return static_cast<std::size_t>(std::count_if(frames_.begin(),
+                                                  frames_.begin() + static_cast<std::ptrdiff_t>(end_),
+                                                  [](const Frame& f) { return !f.sound; }));
+  }
   std::string mended() const;
 
  private:
@@ -72,8 +81,12 @@ class Log {
     bool sound = false;
   };
   void read_head();
-  std::string_view frame(std::size_t i) const { return std::string_view(bytes_).substr(offset(i), kFrameHeader + page_); }
-  LogSum sum(LogSum seed, std::string_view whole) const { return seed.over(whole.substr(0, 8), big_).over(whole.substr(kFrameHeader), big_); }
+  std::string_view frame(std::size_t i) const {
+    return std::string_view(bytes_).substr(offset(i), kFrameHeader + page_);
+  }
+  LogSum sum(LogSum seed, std::string_view whole) const {
+    return seed.over(whole.substr(0, 8), big_).over(whole.substr(kFrameHeader), big_);
+  }
 
   std::string bytes_, salts_;
   std::uint32_t page_;
@@ -108,7 +121,8 @@ void Log::scan() {
   // A sum continues the one before it. Where that one was altered itself, what it should have been fits.
   LogSum said = LogSum::at(bytes_.data() + 24), worked_out = said;
   for (std::size_t i = 0; i < end_; ++i) {
-    const LogSum own = LogSum::at(frame(i).data() + 16), from_said = sum(said, frame(i)), from_worked_out = sum(worked_out, frame(i));
+    const LogSum own = LogSum::at(frame(i).data() + 16), from_said = sum(said, frame(i)),
+                 from_worked_out = sum(worked_out, frame(i));
     const bool fits = own == from_said;
     frames_[i].sound = fits || own == from_worked_out || (i == 0 && !head_sound_);
     if (!fits && own == from_worked_out && i > 0) frames_[i - 1].sound = true;
@@ -136,7 +150,8 @@ std::string Log::mended() const {
   chain.store(out.data() + 24);
 
   std::size_t last = end_;
-  while (last > 0 && frames_[last - 1].commit == 0) --last;
+  while (last > 0 && frames_[last - 1].commit == 0)
+    --last;
   std::uint32_t pages = 0;
   std::size_t last_sound = 0;
   for (std::size_t i = 0; i < last; ++i) {
@@ -163,7 +178,8 @@ void replace(const std::string& path, const std::string& bytes) {
   {
     std::ofstream file(fresh, std::ios::binary);
     file << bytes;
-    if (!file.flush()) throw std::filesystem::filesystem_error("write", fresh, std::make_error_code(std::errc::io_error));
+    if (!file.flush())
+      throw std::filesystem::filesystem_error("write", fresh, std::make_error_code(std::errc::io_error));
   }
   std::filesystem::rename(fresh, path);
 }
@@ -183,12 +199,14 @@ LogCheck check_log(const std::string& log, const std::string& keep_as, std::uint
   const std::string place = " at byte " + std::to_string(found.offset(*bad));
   if (!found.surely_damaged()) {
     if (!found.ends_with_commit()) return {};
-    return {LogCheck::State::unclear, "the last write of the journal's log was cut off or damaged" + place + ": what it held is not there"};
+    return {LogCheck::State::unclear, "the last write of the journal's log was cut off or damaged" + place +
+                                          ": what it held is not there"};
   }
   std::filesystem::copy_file(log, keep_as, std::filesystem::copy_options::overwrite_existing);
   replace(log, found.mended());
-  return {LogCheck::State::damaged, "the journal's log was damaged" + place + ": it is kept as " + keep_as + ", " +
-                                        std::to_string(found.unusable()) + " of its pages could not be used"};
+  return {LogCheck::State::damaged, "the journal's log was damaged" + place + ": it is kept as " + keep_as +
+                                        ", " + std::to_string(found.unusable()) +
+                                        " of its pages could not be used"};
 }
 
 }  // namespace bridge55::events

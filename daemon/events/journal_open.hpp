@@ -1,13 +1,13 @@
 // Opening the journal: lock, recovery, repair. Everything that a start does before the first event.
 #pragma once
 
-#include <memory>
-#include <string>
-#include <vector>
-
 #include "daemon/events/journal.hpp"
 #include "daemon/events/journal_files.hpp"
 #include "daemon/events/journal_store.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
 
 namespace bridge55::events {
 
@@ -16,9 +16,11 @@ struct OpenedJournal {
   std::unique_ptr<JournalLock> lock;
   std::unique_ptr<Store> store;
   Progress progress;
+  bool noted = true;  // that it is open; false where the disk was full: the first commit does it
 };
 
-// Throws JournalError. When it returns, a ceiling above `recovered.ceiling` is durable and so is everything that was recovered.
+// Throws JournalError. When it returns, a ceiling above `recovered.ceiling` is durable and so is everything
+// that was recovered.
 OpenedJournal open_journal(const config::Journal& settings, Recovered& recovered);
 
 // Copies what can be read of a damaged journal into an empty one; in words what could not.

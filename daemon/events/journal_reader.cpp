@@ -1,17 +1,17 @@
 #include "daemon/events/journal_reader.hpp"
 
-#include <algorithm>
-#include <utility>
-
-#include <pthread.h>
-
 #include "daemon/events/journal_open.hpp"
+
+#include <algorithm>
+#include <pthread.h>
+#include <utility>
 
 namespace bridge55::events {
 namespace {
 
 constexpr std::size_t kSliceRows = 1000;
-constexpr WallMicros kSlack = 60'000'000;  // how far an event's id and its time may lie apart, and a clock may have been set back
+constexpr WallMicros kSlack =
+    60'000'000;  // how far an event's id and its time may lie apart, and a clock may have been set back
 constexpr std::size_t kCommitsLooked = 20'000;
 constexpr std::size_t kDamageNamed = 5;
 
@@ -21,24 +21,33 @@ bool in_window(const ReadRequest& request, WallMicros from, WallMicros to) {
 
 }  // namespace
 
-Reader::Reader(const std::string& path, std::mutex& gate)
+Reader::Reader(const std::string& path, std::mutex& gate, std::function<void(const std::string&)> failed)
     : connection_(path, sqlite::Connection::Mode::read),
       begin_(connection_, "BEGIN"),
       end_(connection_, "COMMIT"),
-      rows_(connection_, ("SELECT " + std::string(kEventColumns) + " FROM events WHERE id>? AND id<? ORDER BY id").c_str()),
+      rows_(
+          connection_,
+          ("SELECT " + std::string(kEventColumns) + " FROM events WHERE id>? AND id<? ORDER BY id").c_str()),
       gone_(connection_, "SELECT value FROM notes WHERE name='gone_through'"),
       oldest_(connection_, "SELECT id FROM events ORDER BY id LIMIT 1"),
-      commit_before_(connection_, "SELECT first_id FROM commits WHERE first_id<=? ORDER BY first_id DESC LIMIT 1"),
-      commits_(connection_, "SELECT first_id, last_id, received_from, received_to FROM commits WHERE first_id>=? ORDER BY first_id"),
-      commit_at_(connection_, "SELECT last_id, appended FROM commits WHERE first_id<=? ORDER BY first_id DESC LIMIT 1"),
+      commit_before_(connection_,
+                     "SELECT first_id FROM commits WHERE first_id<=? ORDER BY first_id DESC LIMIT 1"),
+      commits_(connection_,
+               "SELECT first_id, last_id, received_from, received_to FROM commits WHERE first_id>=? ORDER BY "
+               "first_id"),
+      commit_at_(connection_,
+                 "SELECT last_id, appended FROM commits WHERE first_id<=? ORDER BY first_id DESC LIMIT 1"),
       first_commit_(connection_, "SELECT appended-count FROM commits ORDER BY first_id LIMIT 1"),
       last_commit_(connection_, "SELECT appended FROM commits ORDER BY first_id DESC LIMIT 1"),
       count_(connection_, "SELECT count(*) FROM events WHERE id>? AND id<=?"),
-      gate_(gate) {
+      gate_(gate),
+      failed_(std::move(failed)) {
   connection_.run("PRAGMA cache_size=-4096; PRAGMA mmap_size=0; PRAGMA cell_size_check=ON");
 }
 
-Reader::~Reader() { stop(); }
+Reader::~Reader() {
+  stop();
+}
 
 void Reader::start() {
   thread_ = std::thread([this] {
@@ -127,13 +136,7 @@ bool Reader::slice(Job& job) {
       finished = rows(job);
     }
   } catch (const sqlite::Error& error) {
-    rows_.reset();
-    commits_.reset();
-    if (error.trouble == sqlite::Trouble::busy) {
-      finished = false;  // another program has the file for itself: again, in turn
-    } else {
-      finished = job.count || !leap(job, error.what());
-    }
+    finished = survive(job, error);
   }
   try {
     if (connection_.in_transaction()) end_.run();
@@ -142,6 +145,22 @@ bool Reader::slice(Job& job) {
   }
   job.result.scanned_through = job.position;
   return finished;
+}
+
+// What cannot be read is leapt over; true where the job ends there.
+bool Reader::survive(Job& job, const sqlite::Error& error) {
+  rows_.reset();
+  commits_.reset();
+  if (error.trouble == sqlite::Trouble::busy)
+    return false;  // another program has the file for itself: again, in turn
+  if (job.count) return true;
+  if (leap(job, error.what())) return false;
+  if (error.trouble == sqlite::Trouble::io && job.result.events.empty()) {
+    // Not a place but the disk: whoever asked must not take it for the journal's end.
+    job.result.more = true;
+    failed_(error.what());
+  }
+  return true;
 }
 
 // Retention may pass the place where a scan stands between two slices.
@@ -177,7 +196,8 @@ Reader::Step Reader::take(Job& job) {
   ReadResult& result = job.result;
   const EventRow found = event_row(rows_);
   const EventId id = found.row.id;
-  if (result.events.size() >= request.max_events || job.bytes >= request.max_bytes || (request.wants && job.scanned >= request.max_scanned)) {
+  if (result.events.size() >= request.max_events || job.bytes >= request.max_bytes ||
+      (request.wants && job.scanned >= request.max_scanned)) {
     result.more = true;
     return Step::finished;
   }
@@ -205,7 +225,8 @@ Reader::Step Reader::take(Job& job) {
 // Moves on to the next commit that holds events of the times asked for; false where there is none.
 bool Reader::seek_window(Job& job) {
   const ReadRequest& request = job.request;
-  if (request.from > kSlack) job.position = std::max(job.position, static_cast<EventId>(request.from - kSlack));
+  if (request.from > kSlack)
+    job.position = std::max(job.position, static_cast<EventId>(request.from - kSlack));
   commit_before_.bind(1, std::min<EventId>(job.position + 1, INT64_MAX));
   const EventId first = commit_before_.row() ? commit_before_.id(0) : 0;
   commit_before_.reset();

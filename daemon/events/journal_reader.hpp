@@ -1,6 +1,10 @@
-// The thread that reads the journal: pages and catch-up. A read sees one snapshot a slice of at most 1,000 rows, and readers take turns
-// slice by slice: a scan over many rows holds up neither the others nor a checkpoint.
+// The thread that reads the journal: pages and catch-up. A read sees one snapshot a slice of at most 1,000
+// rows, and readers take turns slice by slice: a scan over many rows holds up neither the others nor a
+// checkpoint.
 #pragma once
+
+#include "daemon/events/journal.hpp"
+#include "daemon/events/journal_store.hpp"
 
 #include <condition_variable>
 #include <cstdint>
@@ -10,20 +14,18 @@
 #include <string>
 #include <thread>
 
-#include "daemon/events/journal.hpp"
-#include "daemon/events/journal_store.hpp"
-
 namespace bridge55::events {
 
 class Reader {
  public:
   using Done = std::function<void(ReadResult)>;
   // `gate` is held while a snapshot is: who holds it knows that the log is not being read.
-  Reader(const std::string& path, std::mutex& gate);
+  // `failed` is told, on the reader's thread, where nothing can be read any more.
+  Reader(const std::string& path, std::mutex& gate, std::function<void(const std::string&)> failed);
   ~Reader();
 
   void start();
-  void stop();  // what was asked for and not begun is dropped
+  void stop();                               // what was asked for and not begun is dropped
   void add(ReadRequest request, Done done);  // any thread; `done` is called on the reader's
   void count_after(EventId after, std::function<void(std::uint64_t)> done);
 
@@ -42,6 +44,7 @@ class Reader {
   void push(Job job);
   void run();
   bool slice(Job& job);
+  bool survive(Job& job, const sqlite::Error& error);
   static void answer(Job& job);
   std::uint64_t count(EventId after);
   bool rows(Job& job);
@@ -52,8 +55,10 @@ class Reader {
   static void damage(Job& job, EventId from, EventId to, const char* why);
 
   sqlite::Connection connection_;
-  sqlite::Statement begin_, end_, rows_, gone_, oldest_, commit_before_, commits_, commit_at_, first_commit_, last_commit_, count_;
+  sqlite::Statement begin_, end_, rows_, gone_, oldest_, commit_before_, commits_, commit_at_, first_commit_,
+      last_commit_, count_;
   std::mutex& gate_;
+  std::function<void(const std::string&)> failed_;
 
   std::mutex mutex_;
   std::condition_variable wake_;

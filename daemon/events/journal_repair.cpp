@@ -1,12 +1,12 @@
+#include "daemon/events/journal_open.hpp"
+
 #include <algorithm>
 #include <optional>
-
-#include "daemon/events/journal_open.hpp"
 
 namespace bridge55::events {
 namespace {
 
-constexpr std::size_t kRowsCommitted = 1000;
+constexpr std::size_t kRowsCommitted = 4096;
 constexpr std::size_t kPlacesNamed = 20;
 
 // The smallest start from which the next id can be reached, found by widening steps and then halving.
@@ -23,7 +23,8 @@ EventId reach_over(sqlite::Statement& probe, EventId after) {
   };
   std::uint64_t step = 1;
   std::optional<EventId> reached = at(after);
-  while (!reached && step < (1ull << 62) && after + step < (1ull << 63)) reached = at(after + (step *= 2));
+  while (!reached && step < (1ull << 62) && after + step < (1ull << 63))
+    reached = at(after + (step *= 2));
   if (!reached) return 0;
   for (EventId bad = after, good = after + step; step > 1 && good - bad > 1;) {
     const EventId middle = bad + (good - bad) / 2;
@@ -75,22 +76,27 @@ class Salvage {
 
   void cursors() {
     sqlite::Statement sinks(from_, "SELECT sink, id, sum FROM cursors");
-    while (sinks.row()) into_.put_cursor(sinks.bytes(0), sinks.number(2) == Store::cursor_sum(sinks.bytes(0), sinks.id(1)) ? sinks.id(1) : 0);
+    while (sinks.row())
+      into_.put_cursor(sinks.bytes(0),
+                       sinks.number(2) == Store::cursor_sum(sinks.bytes(0), sinks.id(1)) ? sinks.id(1) : 0);
     sqlite::Statement names(from_, "SELECT name, owner, id, last_used, sum FROM consumers");
     while (names.row()) {
-      ConsumerRecord record{std::string(names.bytes(0)), std::string(names.bytes(1)), names.id(2), names.number(3)};
+      ConsumerRecord record{std::string(names.bytes(0)), std::string(names.bytes(1)), names.id(2),
+                            names.number(3)};
       if (names.number(4) != Store::consumer_sum(record)) record.cursor = 0;
       into_.put_consumer(record);
     }
   }
 
   void events() {
-    sqlite::Statement rows(from_, ("SELECT " + std::string(kEventColumns) + " FROM events WHERE id>? ORDER BY id").c_str());
+    sqlite::Statement rows(
+        from_, ("SELECT " + std::string(kEventColumns) + " FROM events WHERE id>? ORDER BY id").c_str());
     EventId after = 0;
     for (bool more = true; more;) {
       into_.begin();
       more = copy_some(rows, after);
       into_.commit();
+      into_.connection().checkpoint();  // or the log would become as large as the journal
     }
   }
 
@@ -137,7 +143,8 @@ class Salvage {
   void copy(const EventRow& row, CommitRow& commit) {
     into_.insert_row(row, last_);
     last_ = row.row.id;
-    if (commit.count++ == 0) commit = {last_, last_, row.row.received_at, 1, 0, row.row.received_at, row.row.received_at, {}};
+    if (commit.count++ == 0)
+      commit = {last_, last_, row.row.received_at, 1, 0, row.row.received_at, row.row.received_at, {}};
     commit.last_id = last_;
     commit.at = std::max(commit.at, row.row.received_at);
     commit.received_from = std::min(commit.received_from, row.row.received_at);
@@ -146,11 +153,13 @@ class Salvage {
   }
 
   void lose(EventId after, const char* why) {
-    if (lost_places_++ < kPlacesNamed) lost_.push_back("events right after " + std::to_string(after) + " could not be read: " + why);
+    if (lost_places_++ < kPlacesNamed)
+      lost_.push_back("events right after " + std::to_string(after) + " could not be read: " + why);
   }
 
   void finish() {
-    if (lost_places_ > kPlacesNamed) lost_.push_back("and " + std::to_string(lost_places_ - kPlacesNamed) + " more places");
+    if (lost_places_ > kPlacesNamed)
+      lost_.push_back("and " + std::to_string(lost_places_ - kPlacesNamed) + " more places");
     lost_.push_back(std::to_string(copied_) + " events were copied, the last is " + std::to_string(last_));
   }
 
@@ -172,7 +181,8 @@ EventId next_reachable(sqlite::Connection& connection, EventId after) {
 std::vector<std::string> salvage(const std::string& damaged, Store& into) {
   try {
     sqlite::Connection from(damaged, sqlite::Connection::Mode::write);
-    from.run("PRAGMA writable_schema=ON");  // lenient: a file that is shorter than it says can be read as far as it goes
+    from.run("PRAGMA writable_schema=ON");  // lenient: a file that is shorter than it says can be read as far
+                                            // as it goes
     return Salvage(from, into).run();
   } catch (const sqlite::Error& error) {
     if (into.connection().in_transaction()) throw;

@@ -1,22 +1,23 @@
 #include "daemon/events/journal_retention.hpp"
 
+#include "daemon/base/crash_point.hpp"
+
 #include <algorithm>
 #include <vector>
-
-#include "daemon/base/crash_point.hpp"
 
 namespace bridge55::events {
 namespace {
 
 constexpr WallMicros kMinute = 60'000'000;
-constexpr WallMicros kFingerprintAge = 10 * kMinute;        // contract, section 3: message_id
-constexpr std::uint64_t kFingerprintsKept = 2'000'000;      // however fast they come: 16 MB
+constexpr WallMicros kFingerprintAge = 10 * kMinute;    // contract, section 3: message_id
+constexpr std::uint64_t kFingerprintsKept = 2'000'000;  // however fast they come: 16 MB
 constexpr std::size_t kJoinAtLeast = 64;
 
 }  // namespace
 
 void Retention::appended(const Event& event) {
-  for (auto rank = static_cast<std::size_t>(rank_of(event.facts())); rank < kRanks; ++rank) latest_[rank] = event.id();
+  for (auto rank = static_cast<std::size_t>(rank_of(event.facts())); rank < kRanks; ++rank)
+    latest_[rank] = event.id();
 }
 
 bool Retention::over_size(const RetentionLimits& limits) {
@@ -29,8 +30,8 @@ bool Retention::due(const Progress& progress, const RetentionLimits& limits, Wal
   return over_size(limits) || std::min(expired_through(limits, now, false), limits.hold) > progress.swept[2];
 }
 
-// The last id of the oldest commits that are past their age. A commit from a future that did not come (the clock was wrong then) would
-// never grow old: it counts from now on.
+// The last id of the oldest commits that are past their age. A commit from a future that did not come (the
+// clock was wrong then) would never grow old: it counts from now on.
 EventId Retention::expired_through(const RetentionLimits& limits, WallMicros now, bool repair) {
   EventId through = 0;
   std::vector<CommitRow> ahead;
@@ -55,7 +56,8 @@ EventId Retention::expired_through(const RetentionLimits& limits, WallMicros now
   return through;
 }
 
-Retention::Outcome Retention::step(Progress& progress, const RetentionLimits& limits, WallMicros now, std::size_t rows) {
+Retention::Outcome Retention::step(Progress& progress, const RetentionLimits& limits, WallMicros now,
+                                   std::size_t rows) {
   Outcome outcome;
   if (progress.oldest_id == 0) return outcome;
   crash_point("journal.retention.before");
@@ -64,16 +66,18 @@ Retention::Outcome Retention::step(Progress& progress, const RetentionLimits& li
     sweep(progress, 2, expired, rows);
     outcome.more = expired > progress.swept[2];
   } else if (over_size(limits)) {
+    const auto before = progress.swept;
     const EventId through = press(progress, limits, rows);
     if (through > limits.hold) outcome.forced_through = through;
-    outcome.more = progress.oldest_id != 0 && over_size(limits);
+    outcome.more = progress.swept != before && over_size(limits);
   }
   tidy_commits(progress, now);
   crash_point("journal.retention.after");
   return outcome;
 }
 
-// One step where the size presses; the highest id it deleted. What a cursor holds goes only when nothing else is left.
+// One step where the size presses; the highest id it deleted. What a cursor holds goes only when nothing else
+// is left.
 EventId Retention::press(Progress& progress, const RetentionLimits& limits, std::size_t rows) {
   for (const EventId bound : {std::min(limits.hold, progress.last_id), progress.last_id}) {
     for (std::size_t rank = 0; rank < kRanks; ++rank) {
@@ -102,7 +106,8 @@ EventId Retention::sweep(Progress& progress, std::size_t rank, EventId through, 
     progress.removed += static_cast<std::uint64_t>(store_.connection().changes());
     progress.gone_through = std::max(progress.gone_through, deleted);
   }
-  for (std::size_t below = 0; below <= rank; ++below) progress.swept[below] = std::max(progress.swept[below], end);
+  for (std::size_t below = 0; below <= rank; ++below)
+    progress.swept[below] = std::max(progress.swept[below], end);
   return deleted;
 }
 
@@ -114,8 +119,8 @@ void Retention::tidy_commits(Progress& progress, WallMicros now) {
   join_commits(progress, now);
 }
 
-// Where events were thinned out, the rows of their commits would outnumber them: they become one. Fingerprints that may still count
-// (ten minutes) stay.
+// Where events were thinned out, the rows of their commits would outnumber them: they become one.
+// Fingerprints that may still count (ten minutes) stay.
 void Retention::join_commits(Progress& progress, WallMicros now) {
   CommitRow joined;
   std::size_t rows = 0;

@@ -7,7 +7,8 @@ namespace {
 
 constexpr std::int64_t kApplication = 0x42353521;  // "B55!"
 
-// One step a version; a step that was released never changes. Tables without `sum` do not exist: docs/journal.md says why.
+// One step a version; a step that was released never changes. Tables without `sum` do not exist:
+// docs/journal.md says why.
 constexpr std::array<const char*, kSchemaVersion> kSteps = {
     R"(
 CREATE TABLE events(id INTEGER PRIMARY KEY, rank INTEGER NOT NULL, back INTEGER NOT NULL, sum INTEGER NOT NULL,
@@ -28,7 +29,8 @@ CREATE TABLE notes(name TEXT PRIMARY KEY, value INTEGER NOT NULL, sum INTEGER NO
 void set_up(sqlite::Connection& connection) {
   // Both count only before the first page is written.
   connection.run(("PRAGMA page_size=" + std::to_string(kPageBytes) + "; PRAGMA journal_mode=WAL").c_str());
-  connection.run("PRAGMA synchronous=FULL; PRAGMA secure_delete=OFF; PRAGMA cache_size=-16384; PRAGMA mmap_size=0");
+  connection.run(
+      "PRAGMA synchronous=FULL; PRAGMA secure_delete=OFF; PRAGMA cache_size=-16384; PRAGMA mmap_size=0");
   connection.run("PRAGMA wal_autocheckpoint=0; PRAGMA temp_store=MEMORY; PRAGMA cell_size_check=ON");
 }
 
@@ -36,7 +38,8 @@ std::int64_t schema_version(sqlite::Connection& connection) {
   const std::int64_t application = connection.number("PRAGMA application_id");
   const std::int64_t version = connection.number("PRAGMA user_version");
   const bool empty = connection.number("SELECT count(*) FROM sqlite_schema") == 0;
-  if (application == kApplication && version <= 0 && !empty) throw sqlite::damaged("the schema version was altered");
+  if (application == kApplication && version <= 0 && !empty)
+    throw sqlite::damaged("the schema version was altered");
   if (application == kApplication) return version;
   return empty && application == 0 ? 0 : -1;
 }

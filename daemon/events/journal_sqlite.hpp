@@ -1,5 +1,6 @@
-// SQLite behind two small owners. Every failure is an Error that says which kind of trouble it is, because each kind is handled apart:
-// a full disk is waited out, a failed sync is final. One thread at a time for each connection.
+// SQLite behind two small owners. Every failure is an Error that says which kind of trouble it is, because
+// each kind is handled apart: a full disk is waited out, a failed sync is final. One thread at a time for
+// each connection.
 #pragma once
 
 #include <cstdint>
@@ -48,8 +49,9 @@ class Connection {
     std::int64_t frames = 0, copied = 0;
     bool complete() const { return frames == copied; }
   };
-  // Copies from the log into the file what no reader still needs (https://sqlite.org/c3ref/wal_checkpoint_v2.html); `truncate` empties
-  // the log as well. Where another connection is at it, nothing is copied.
+  // Copies from the log into the file what no reader still needs
+  // (https://sqlite.org/c3ref/wal_checkpoint_v2.html); `truncate` empties the log as well. Where another
+  // connection is at it, nothing is copied.
   Checkpoint checkpoint(bool truncate = false);
 
  private:
@@ -69,8 +71,8 @@ class Statement {
   Statement& text(int at, std::string_view value);
   Statement& blob(int at, std::string_view value);
 
-  bool row();   // one step: whether there is a row; at the end, or on an error, the statement is reset
-  void run();   // to the end, where no row is of interest
+  bool row();  // one step: whether there is a row; at the end, or on an error, the statement is reset
+  void run();  // to the end, where no row is of interest
   void reset();
 
   std::int64_t number(int column) const;

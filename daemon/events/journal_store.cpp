@@ -1,13 +1,12 @@
 #include "daemon/events/journal_store.hpp"
 
-#include <sqlite3.h>
+#include "daemon/events/journal_checksum.hpp"
 
 #include <algorithm>
 #include <iterator>
 
 #include <simdjson.h>
-
-#include "daemon/events/journal_checksum.hpp"
+#include <sqlite3.h>
 
 namespace bridge55::events {
 namespace {
@@ -20,14 +19,19 @@ bool prepared_tables(sqlite::Connection& connection) {
 
 std::int64_t event_sum(const Event::Row& row, std::int64_t rank, EventId before) {
   Checksum sum;
-  sum.number(row.id).number(static_cast<std::uint64_t>(rank)).number(before).number(static_cast<std::uint64_t>(row.received_at));
-  for (const auto part : {row.source, row.channel, row.name, row.key, row.meta, row.raw}) sum.text(part);
+  sum.number(row.id)
+      .number(static_cast<std::uint64_t>(rank))
+      .number(before)
+      .number(static_cast<std::uint64_t>(row.received_at));
+  for (const auto part : {row.source, row.channel, row.name, row.key, row.meta, row.raw})
+    sum.text(part);
   return sum.value();
 }
 
 // SQLite cuts a text at a NUL in many places, and tools expect UTF-8 in one.
 bool is_text(std::string_view bytes) {
-  return std::memchr(bytes.data(), 0, bytes.size()) == nullptr && simdjson::validate_utf8(bytes.data(), bytes.size());
+  return std::memchr(bytes.data(), 0, bytes.size()) == nullptr &&
+         simdjson::validate_utf8(bytes.data(), bytes.size());
 }
 
 }  // namespace
@@ -44,7 +48,9 @@ std::int64_t rank_of(const Facts& facts) {
 std::int64_t CommitRow::checksum() const {
   Checksum sum;
   sum.number(first_id).number(last_id).number(static_cast<std::uint64_t>(at)).number(count).number(appended);
-  sum.number(static_cast<std::uint64_t>(received_from)).number(static_cast<std::uint64_t>(received_to)).text(fingerprints);
+  sum.number(static_cast<std::uint64_t>(received_from))
+      .number(static_cast<std::uint64_t>(received_to))
+      .text(fingerprints);
   return sum.value();
 }
 
@@ -68,7 +74,8 @@ Store::Store(const std::string& path)
       begin_(connection_, "BEGIN IMMEDIATE"),
       commit_(connection_, "COMMIT"),
       insert_(connection_,
-              "INSERT INTO events(id, rank, back, sum, received_at, source, channel, event, key, meta, raw) VALUES(?,?,?,?,?,?,?,?,?,?,?)"),
+              "INSERT INTO events(id, rank, back, sum, received_at, source, channel, event, key, meta, raw) "
+              "VALUES(?,?,?,?,?,?,?,?,?,?,?)"),
       insert_commit_(connection_, "INSERT INTO commits VALUES(?,?,?,?,?,?,?,?,?)"),
       put_note_(connection_, "INSERT OR REPLACE INTO notes VALUES(?,?,?)"),
       note_(connection_, "SELECT value, sum FROM notes WHERE name=?"),
@@ -90,7 +97,8 @@ int Store::committed(void* store, sqlite3*, const char*, int frames) {
 }
 
 void Store::rollback() noexcept {
-  for (sqlite::Statement* statement : {&begin_, &commit_, &insert_, &insert_commit_, &put_note_, &note_}) statement->reset();
+  for (sqlite::Statement* statement : {&begin_, &commit_, &insert_, &insert_commit_, &put_note_, &note_})
+    statement->reset();
   if (connection_.in_transaction()) sqlite3_exec(connection_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
 }
 
@@ -98,7 +106,8 @@ void Store::insert(const Event& event, EventId before) {
   const std::string meta = event.encode_meta();
   const Facts& facts = event.facts();
   EventRow row;
-  row.row = {event.id(), event.received_at(), facts.source, facts.channel, facts.name, facts.key, meta, facts.raw};
+  row.row = {event.id(), event.received_at(), facts.source, facts.channel,
+             facts.name, facts.key,           meta,         facts.raw};
   row.rank = rank_of(facts);
   insert_row(row, before);
 }
@@ -117,8 +126,15 @@ void Store::insert_row(const EventRow& given, EventId before) {
 }
 
 void Store::insert_commit(const CommitRow& row) {
-  insert_commit_.bind(1, row.first_id).bind(2, row.last_id).bind(3, row.at).bind(4, row.count).bind(5, row.appended);
-  insert_commit_.bind(6, row.received_from).bind(7, row.received_to).blob(8, row.fingerprints).bind(9, row.checksum());
+  insert_commit_.bind(1, row.first_id)
+      .bind(2, row.last_id)
+      .bind(3, row.at)
+      .bind(4, row.count)
+      .bind(5, row.appended);
+  insert_commit_.bind(6, row.received_from)
+      .bind(7, row.received_to)
+      .blob(8, row.fingerprints)
+      .bind(9, row.checksum());
   insert_commit_.run();
 }
 
@@ -157,9 +173,13 @@ void Store::put_progress(const Progress& now, const Progress& before) {
   put("swept2", now.swept[2], before.swept[2]);
 }
 
-std::int64_t Store::note_sum(std::string_view name, std::uint64_t value) { return Checksum().text(name).number(value).value(); }
+std::int64_t Store::note_sum(std::string_view name, std::uint64_t value) {
+  return Checksum().text(name).number(value).value();
+}
 
-std::int64_t Store::cursor_sum(std::string_view sink, EventId id) { return Checksum().text(sink).number(id).value(); }
+std::int64_t Store::cursor_sum(std::string_view sink, EventId id) {
+  return Checksum().text(sink).number(id).value();
+}
 
 std::int64_t Store::consumer_sum(const ConsumerRecord& consumer) {
   return Checksum()
@@ -174,14 +194,21 @@ void Store::put_cursor(std::string_view sink, EventId id) {
   put_cursor_.text(1, sink).bind(2, id).bind(3, cursor_sum(sink, id)).run();
 }
 
-void Store::drop_cursor(std::string_view sink) { drop_cursor_.text(1, sink).run(); }
+void Store::drop_cursor(std::string_view sink) {
+  drop_cursor_.text(1, sink).run();
+}
 
 void Store::put_consumer(const ConsumerRecord& consumer) {
-  put_consumer_.text(1, consumer.name).text(2, consumer.owner).bind(3, consumer.cursor).bind(4, consumer.last_used);
+  put_consumer_.text(1, consumer.name)
+      .text(2, consumer.owner)
+      .bind(3, consumer.cursor)
+      .bind(4, consumer.last_used);
   put_consumer_.bind(5, consumer_sum(consumer)).run();
 }
 
-void Store::drop_consumer(std::string_view name) { drop_consumer_.text(1, name).run(); }
+void Store::drop_consumer(std::string_view name) {
+  drop_consumer_.text(1, name).run();
+}
 
 std::uint64_t Store::used_bytes() {
   const auto value = [](sqlite::Statement& pragma) {

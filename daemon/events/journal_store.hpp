@@ -1,6 +1,11 @@
-// The journal's tables behind the statements that the writer needs: one connection, one thread at a time. docs/journal.md describes
-// what is on disk. Every method may throw sqlite::Error.
+// The journal's tables behind the statements that the writer needs: one connection, one thread at a time.
+// docs/journal.md describes what is on disk. Every method may throw sqlite::Error.
 #pragma once
+
+#include "daemon/events/event.hpp"
+#include "daemon/events/journal.hpp"
+#include "daemon/events/journal_schema.hpp"
+#include "daemon/events/journal_sqlite.hpp"
 
 #include <array>
 #include <cstdint>
@@ -10,26 +15,22 @@
 #include <string_view>
 #include <vector>
 
-#include "daemon/events/event.hpp"
-#include "daemon/events/journal.hpp"
-#include "daemon/events/journal_schema.hpp"
-#include "daemon/events/journal_sqlite.hpp"
-
 namespace bridge55::events {
 
 inline constexpr std::size_t kRanks = 3;
 
-// In which order events go when the size limit presses: 0 first (relays, betslip, fixtures, scores), 2 last (orders, bets,
-// settlements, accounts, balance and what the daemon says itself). The contract's `journal.retention`.
+// In which order events go when the size limit presses: 0 first (relays, betslip, fixtures, scores), 2 last
+// (orders, bets, settlements, accounts, balance and what the daemon says itself). The contract's
+// `journal.retention`.
 std::int64_t rank_of(const Facts& facts);
 
 // What changes with commits, kept in memory beside the tables; a transaction that fails leaves it as it was.
 struct Progress {
   EventId last_id = 0, oldest_id = 0, ceiling = 0;
-  EventId gone_through = 0;                  // highest id that retention has deleted
-  std::array<EventId, kRanks> swept{};       // up to here nothing of this rank or below is left
-  EventId compacted = 0;                     // up to here rows of `commits` are joined
-  std::uint64_t appended = 0, removed = 0;   // over the life of the journal
+  EventId gone_through = 0;                 // highest id that retention has deleted
+  std::array<EventId, kRanks> swept{};      // up to here nothing of this rank or below is left
+  EventId compacted = 0;                    // up to here rows of `commits` are joined
+  std::uint64_t appended = 0, removed = 0;  // over the life of the journal
 };
 
 // One row of the sparse table: what one commit added.
@@ -46,7 +47,8 @@ struct CommitRow {
 CommitRow commit_row(const sqlite::Statement& statement);  // of a SELECT *
 
 // A row of `events` as a statement shows it: the columns of kEventColumns.
-inline constexpr char kEventColumns[] = "id, rank, back, sum, received_at, source, channel, event, key, meta, raw";
+inline constexpr char kEventColumns[] =
+    "id, rank, back, sum, received_at, source, channel, event, key, meta, raw";
 struct EventRow {
   Event::Row row;
   EventId before = 0;  // the id of the event that was appended before it; 0: it was the first
@@ -88,8 +90,8 @@ class Store {
   static std::int64_t consumer_sum(const ConsumerRecord& consumer);
 
   std::uint64_t page_bytes() const { return page_bytes_; }
-  std::uint64_t used_bytes();  // pages that hold something
-  std::uint64_t file_bytes();  // all pages of the file
+  std::uint64_t used_bytes();                              // pages that hold something
+  std::uint64_t file_bytes();                              // all pages of the file
   std::int64_t wal_frames() const { return wal_frames_; }  // of the log, after the last commit
   std::uint64_t wal_bytes() const { return static_cast<std::uint64_t>(wal_peak_) * (page_bytes_ + 24); }
   void wal_emptied() { wal_frames_ = wal_peak_ = 0; }
@@ -101,8 +103,8 @@ class Store {
   bool ready_;  // the tables are there: the statements below can be prepared
   std::uint64_t page_bytes_ = 0;
   std::int64_t wal_frames_ = 0, wal_peak_ = 0;
-  sqlite::Statement begin_, commit_, insert_, insert_commit_, put_note_, note_, put_cursor_, drop_cursor_, put_consumer_, drop_consumer_,
-      page_count_, free_count_;
+  sqlite::Statement begin_, commit_, insert_, insert_commit_, put_note_, note_, put_cursor_, drop_cursor_,
+      put_consumer_, drop_consumer_, page_count_, free_count_;
 };
 
 template <class Each>
@@ -118,7 +120,8 @@ template <class Each>
 void Store::consumers(Each&& each) {
   sqlite::Statement all(connection_, "SELECT name, owner, id, last_used, sum FROM consumers");
   while (all.row()) {
-    const ConsumerRecord record{std::string(all.bytes(0)), std::string(all.bytes(1)), all.id(2), all.number(3)};
+    const ConsumerRecord record{std::string(all.bytes(0)), std::string(all.bytes(1)), all.id(2),
+                                all.number(3)};
     each(record, all.number(4) == consumer_sum(record));
   }
 }

@@ -1,36 +1,37 @@
 #include "daemon/events/journal_writer.hpp"
 
-#include <algorithm>
-#include <utility>
-
-#include <pthread.h>
-
 #include "daemon/base/crash_point.hpp"
 #include "daemon/base/metrics.hpp"
+
+#include <algorithm>
+#include <pthread.h>
+#include <utility>
 
 namespace bridge55::events {
 namespace {
 
 using namespace std::chrono_literals;
 
-constexpr WallMicros kCeilingAhead = 2'000'000;
-// A commit takes no more at once: so that what came meanwhile does not wait behind a burst, and the page cache holds it.
+// A commit takes no more at once: so that what came meanwhile does not wait behind a burst, and the page
+// cache holds it.
 constexpr std::size_t kSliceEvents = 4096;
 constexpr std::uint64_t kSlicePart = 16, kSliceLeast = 256u << 10, kSliceMost = 8u << 20;
-// How much is appended before retention looks again: small steps, but not a page touched for each event.
-constexpr std::size_t kRetainBytes = 256u << 10;
-constexpr std::size_t kRetainRowsLeast = 256, kRetainRowsMost = 8192;
-constexpr auto kForcedAgain = 10s;
 constexpr std::chrono::milliseconds kFirstPause = 10ms, kLongestPause = 1000ms;
-// The log is copied when it has grown to a part of the size limit, within these bounds; to kLogStretch times as much where the disk is
-// slower than what comes, and then the writer waits.
+// The log is copied when it has grown to a part of the size limit, within these bounds; to kLogStretch times
+// as much where the disk is slower than what comes, and then the writer waits.
 constexpr std::uint64_t kLogPart = 64, kLogLeast = 256u << 10, kLogMost = 16u << 20, kLogStretch = 4;
 
-std::uint64_t log_target(std::uint64_t size_limit) { return std::clamp(size_limit / kLogPart, kLogLeast, kLogMost); }
+std::uint64_t log_target(std::uint64_t size_limit) {
+  return std::clamp(size_limit / kLogPart, kLogLeast, kLogMost);
+}
 
-std::uint64_t slice_bytes(std::uint64_t size_limit) { return std::clamp(size_limit / kSlicePart, kSliceLeast, kSliceMost); }
+std::uint64_t slice_bytes(std::uint64_t size_limit) {
+  return std::clamp(size_limit / kSlicePart, kSliceLeast, kSliceMost);
+}
 
-WallMicros micros(config::Duration duration) { return std::chrono::duration_cast<std::chrono::microseconds>(duration).count(); }
+WallMicros micros(config::Duration duration) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
+}
 
 }  // namespace
 
@@ -51,7 +52,9 @@ Writer::Writer(OpenedJournal journal, Inbox& inbox, std::mutex& gate, JournalMet
   publish_stats({});
 }
 
-Writer::~Writer() { join(); }
+Writer::~Writer() {
+  join();
+}
 
 void Writer::set_retention(const config::Journal& settings) {
   age_micros_.store(micros(settings.retention_age), std::memory_order_relaxed);
@@ -62,7 +65,8 @@ RetentionLimits Writer::limits() const {
   const std::int64_t age = age_micros_.load(std::memory_order_relaxed);
   const std::uint64_t size = size_bytes_.load(std::memory_order_relaxed);
   const std::uint64_t most = size > 0 ? size : UINT64_MAX;
-  return {age > 0 ? age : INT64_MAX / 2, most, hold_.load(std::memory_order_relaxed), kLogStretch * log_target(most) + slice_bytes(most)};
+  return {age > 0 ? age : INT64_MAX / 2, most, hold_.load(std::memory_order_relaxed),
+          kLogStretch * log_target(most) + slice_bytes(most)};
 }
 
 void Writer::start(Signals signals) {
@@ -129,7 +133,8 @@ void Writer::write_all() {
 Writer::Slice Writer::next_slice(std::size_t from) const {
   std::size_t bytes = 0, size = 0;
   const std::size_t most = slice_bytes(limits().size_bytes);
-  while (from + size < items_.size() && size < slice_events_ && bytes < most) bytes += items_[from + size++].event->memory_bytes();
+  while (from + size < items_.size() && size < slice_events_ && bytes < most)
+    bytes += items_[from + size++].event->memory_bytes();
   return Slice(items_).subspan(from, size);
 }
 
@@ -153,7 +158,8 @@ bool Writer::wait_out(const sqlite::Error& error, std::chrono::milliseconds& pau
   if (closing_) return false;
   // Ids must not run out while live delivery goes on: the lock file has its block already.
   const EventId wanted = std::max(orders_.wanted_ceiling, inbox_.wanted_ceiling());
-  if (wanted > ceiling() && journal_.lock->keep_ceiling(wanted, true)) ceiling_.store(wanted, std::memory_order_release);
+  if (wanted > ceiling() && journal_.lock->keep_ceiling(wanted, true))
+    ceiling_.store(wanted, std::memory_order_release);
   try {
     finish_checkpoint(true);  // a log that starts over needs no more space
   } catch (const sqlite::Error& failed) {
@@ -169,92 +175,6 @@ void Writer::usable_again() {
   publish_stats({});
   signals_.writable(true, {});
   if (const Skipped skipped = inbox_.disk_usable(); skipped.count > 0) signals_.skipped(skipped);
-}
-
-void Writer::commit(Slice slice, bool with_orders) {
-  const auto began = SteadyClock::now();
-  const WallMicros now = wall_now();
-  Progress next = progress_;
-  store_.begin();
-  const Retention::Outcome outcome = retain(next, now);
-  CommitRow row;
-  row.at = now;
-  row.received_from = INT64_MAX;
-  for (const InboxItem& item : slice) add(item, row, next);
-  crash_point("journal.append.after");
-  if (row.count > 0) {
-    row.appended = next.appended += row.count;
-    if (next.oldest_id == 0) next.oldest_id = row.first_id;
-    store_.insert_commit(row);
-  }
-  if (with_orders) put_orders(next, now);
-  store_.put_progress(next, progress_);
-  crash_point("journal.commit.before");
-  store_.commit();
-  crash_point("journal.commit.after");
-  committed(next, outcome, row);
-  metrics_.commit_seconds->record_micros(std::chrono::duration_cast<std::chrono::microseconds>(SteadyClock::now() - began).count());
-}
-
-void Writer::add(const InboxItem& item, CommitRow& row, Progress& next) {
-  const Event& event = *item.event;
-  store_.insert(event, next.last_id);
-  retention_.appended(event);
-  next.last_id = event.id();
-  unretained_bytes_ += event.raw().size();
-  ++unretained_rows_;
-  if (row.count++ == 0) row.first_id = event.id();
-  row.last_id = event.id();
-  row.received_from = std::min(row.received_from, event.received_at());
-  row.received_to = std::max(row.received_to, event.received_at());
-  if (item.fingerprint != 0) row.fingerprints.append(reinterpret_cast<const char*>(&item.fingerprint), sizeof item.fingerprint);
-}
-
-void Writer::put_orders(Progress& next, WallMicros now) {
-  for (const auto& [sink, id] : orders_.cursors) {
-    if (id) {
-      store_.put_cursor(sink, *id);
-    } else {
-      store_.drop_cursor(sink);
-    }
-    crash_point("journal.cursor.stored");
-  }
-  for (const auto& [name, record] : orders_.consumers) {
-    if (record) {
-      store_.put_consumer(*record);
-    } else {
-      store_.drop_consumer(name);
-    }
-    crash_point("journal.consumer.stored");
-  }
-  if (orders_.wanted_ceiling > next.ceiling) {
-    next.ceiling = std::max(orders_.wanted_ceiling, static_cast<EventId>(now + kCeilingAhead));
-    crash_point("journal.ceiling.raised");
-  }
-}
-
-// Deletes about as much again as was appended since the last time, so that it keeps pace with any rate.
-Retention::Outcome Writer::retain(Progress& next, WallMicros now) {
-  const auto clock = SteadyClock::now();
-  if (!more_to_delete_ && unretained_bytes_ < kRetainBytes && clock - retained_at_ < 1s) return {};
-  const std::size_t rows = std::clamp(unretained_rows_ * 2, kRetainRowsLeast, kRetainRowsMost);
-  unretained_rows_ = unretained_bytes_ = 0;
-  retained_at_ = clock;
-  return retention_.step(next, limits(), now, rows);
-}
-
-void Writer::committed(const Progress& next, const Retention::Outcome& outcome, const CommitRow& row) {
-  if (next.ceiling != progress_.ceiling) journal_.lock->keep_ceiling(next.ceiling, false);
-  progress_ = next;
-  more_to_delete_ = outcome.more;
-  if (next.ceiling > ceiling()) ceiling_.store(next.ceiling, std::memory_order_release);
-  metrics_.events->add(static_cast<std::int64_t>(row.count));
-  publish_stats(stats_.trouble);
-  if (row.count > 0) signals_.durable(row.last_id);
-  if (outcome.forced_through != 0 && SteadyClock::now() >= forced_again_at_) {
-    forced_again_at_ = SteadyClock::now() + kForcedAgain;
-    signals_.forced(outcome.forced_through, "the journal's size limit left no other way");
-  }
 }
 
 void Writer::idle() {
@@ -291,8 +211,9 @@ void Writer::checkpoint_if_due(bool idle) {
   }
 }
 
-// Copies the rest of the log while nothing is added, so that the next commit begins at its start. Readers hold it up only while they
-// hold a snapshot: where the log has grown too long, the writer waits for the one that does.
+// Copies the rest of the log while nothing is added, so that the next commit begins at its start. Readers
+// hold it up only while they hold a snapshot: where the log has grown too long, the writer waits for the one
+// that does.
 void Writer::finish_checkpoint(bool must) {
   if (SteadyClock::now() < unfinished_until_) return;
   std::unique_lock gate(gate_, std::defer_lock);
@@ -335,9 +256,12 @@ void Writer::publish_stats(const std::string& trouble) {
   const std::uint64_t bytes = store_.file_bytes() + store_.wal_bytes();
   metrics_.bytes->set(static_cast<std::int64_t>(bytes));
   const std::lock_guard lock(stats_mutex_);
-  stats_ = {bytes,           progress_.appended - std::min(progress_.appended, progress_.removed),
-            progress_.oldest_id, progress_.last_id,
-            progress_.gone_through, trouble.empty(),
+  stats_ = {bytes,
+            progress_.appended - std::min(progress_.appended, progress_.removed),
+            progress_.oldest_id,
+            progress_.last_id,
+            progress_.gone_through,
+            trouble.empty(),
             trouble};
 }
 

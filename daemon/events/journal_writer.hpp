@@ -1,6 +1,12 @@
-// The thread that writes the journal: what gathered while the last commit ran is the next one. It also deletes what is past retention
-// and finishes checkpoints, between and inside its commits. A full disk is waited out with the batch kept; any other failure is final.
+// The thread that writes the journal: what gathered while the last commit ran is the next one. It also
+// deletes what is past retention and finishes checkpoints, between and inside its commits. A full disk is
+// waited out with the batch kept; any other failure is final.
 #pragma once
+
+#include "daemon/events/journal_checkpointer.hpp"
+#include "daemon/events/journal_inbox.hpp"
+#include "daemon/events/journal_open.hpp"
+#include "daemon/events/journal_retention.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -11,11 +17,6 @@
 #include <thread>
 #include <vector>
 
-#include "daemon/events/journal_checkpointer.hpp"
-#include "daemon/events/journal_inbox.hpp"
-#include "daemon/events/journal_open.hpp"
-#include "daemon/events/journal_retention.hpp"
-
 namespace bridge55::metrics {
 class Histogram;
 class Value;
@@ -25,6 +26,7 @@ namespace bridge55::events {
 
 struct JournalMetrics {
   metrics::Value* bytes;
+  metrics::Value* inbox_bytes;
   metrics::Value* events;
   metrics::Histogram* commit_seconds;
 };
@@ -38,7 +40,8 @@ class Writer {
     std::function<void(const std::string&)> fatal;
     std::function<void(EventId, const std::string&)> forced;
     std::function<void(const Skipped&)> skipped;
-    std::function<void(std::vector<std::function<void()>>)> passed;  // barriers that everything before has passed
+    std::function<void(std::vector<std::function<void()>>)>
+        passed;  // barriers that everything before has passed
   };
 
   Writer(OpenedJournal journal, Inbox& inbox, std::mutex& gate, JournalMetrics metrics);
@@ -46,7 +49,8 @@ class Writer {
 
   void start(Signals signals);
   void join();  // after Inbox::stop
-  // After `join`, with every other connection closed: the log is emptied and the stop marked as clean, unless the journal has failed.
+  // After `join`, with every other connection closed: the log is emptied and the stop marked as clean, unless
+  // the journal has failed.
   void close_cleanly();
 
   // Any thread.
@@ -92,7 +96,8 @@ class Writer {
   std::size_t slice_events_;
   std::size_t unretained_rows_ = 0, unretained_bytes_ = 0;
   SteadyClock::time_point retained_at_{}, unfinished_until_{}, forced_again_at_{};
-  std::int64_t frames_before_ = 0, copied_ = 0;  // of the log: its length at the last look, and how much of it is in the file
+  std::int64_t frames_before_ = 0,
+               copied_ = 0;  // of the log: its length at the last look, and how much of it is in the file
   bool blocked_ = false, failed_ = false, more_to_delete_ = false, closing_ = false;
 
   std::atomic<EventId> ceiling_, hold_;

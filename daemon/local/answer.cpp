@@ -1,11 +1,11 @@
 #include "daemon/local/answer.hpp"
 
+#include "daemon/events/json.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstdint>
 #include <random>
-
-#include "daemon/events/json.hpp"
 
 namespace bridge55::local {
 namespace {
@@ -39,7 +39,8 @@ constexpr std::array<Phrase, 21> kPhrases = {{{101, "Switching Protocols", ""},
 
 const Phrase& phrase_of(unsigned status) {
   static constexpr Phrase kUnknown{0, "Status", "proxy_internal_error"};
-  const auto it = std::find_if(kPhrases.begin(), kPhrases.end(), [&](const Phrase& p) { return p.status == status; });
+  const auto it =
+      std::find_if(kPhrases.begin(), kPhrases.end(), [&](const Phrase& p) { return p.status == status; });
   return it == kPhrases.end() ? kUnknown : *it;
 }
 
@@ -48,8 +49,10 @@ void add(std::string& out, std::string_view name, std::string_view value) {
 }
 
 std::string common_head(const Answer& answer, const Wrapping& wrapping) {
-  std::string out = "HTTP/1.1 " + std::to_string(answer.status) + ' ' + std::string(phrase_of(answer.status).reason) + "\r\n";
-  for (const auto& [name, value] : answer.headers) add(out, name, value);
+  std::string out = "HTTP/1.1 " + std::to_string(answer.status) + ' ' +
+                    std::string(phrase_of(answer.status).reason) + "\r\n";
+  for (const auto& [name, value] : answer.headers)
+    add(out, name, value);
   if (answer.status != 101 && !answer.content_type.empty()) add(out, "Content-Type", answer.content_type);
   if (!wrapping.request_id.empty()) add(out, "X-Request-Id", wrapping.request_id);
   if (answer.status != 101) {
@@ -70,7 +73,9 @@ Answer answer_of(const Refusal& refusal) {
   Answer answer;
   answer.status = refusal.status;
   answer.headers = refusal.headers;
-  answer.headers.emplace_back("Proxy-Status", "bridge55; error=" + std::string(phrase_of(refusal.status).proxy_error));
+  const bool limited = refusal.status != 503 || refusal.code == "RATE_LIMITED";
+  const std::string_view error = limited ? phrase_of(refusal.status).proxy_error : "proxy_internal_error";
+  answer.headers.emplace_back("Proxy-Status", "bridge55; error=" + std::string(error));
   answer.headers.emplace_back("X-Bridge-Sent", "no");
   answer.body = R"({"detail":{"message":)";
   json::append_quoted(answer.body, refusal.message);
@@ -103,10 +108,12 @@ std::string render_stream_head(const Answer& answer, const Wrapping& wrapping) {
 }
 
 std::string request_id(std::string_view from_app) {
-  const bool harmless = !from_app.empty() && from_app.size() <= 128 && std::all_of(from_app.begin(), from_app.end(), [](char c) {
-    const bool alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    return alnum || std::string_view("-_.:/+=@~").find(c) != std::string_view::npos;
-  });
+  const bool harmless = !from_app.empty() && from_app.size() <= 128 &&
+                        std::all_of(from_app.begin(), from_app.end(), [](char c) {
+                          const bool alnum =
+                              (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+                          return alnum || std::string_view("-_.:/+=@~").find(c) != std::string_view::npos;
+                        });
   if (harmless) return std::string(from_app);
   static std::mt19937_64 random{std::random_device{}()};
   static constexpr char kHex[] = "0123456789abcdef";
@@ -121,9 +128,10 @@ std::string request_id(std::string_view from_app) {
 
 Answer preflight_answer() {
   Answer answer{204, {}, {}, {}};
-  answer.headers = {{"Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE"},
-                    {"Access-Control-Allow-Headers", "Authorization, X-API-Key, Content-Type, Last-Event-ID, X-Request-Id"},
-                    {"Access-Control-Max-Age", "600"}};
+  answer.headers = {
+      {"Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE"},
+      {"Access-Control-Allow-Headers", "Authorization, X-API-Key, Content-Type, Last-Event-ID, X-Request-Id"},
+      {"Access-Control-Max-Age", "600"}};
   return answer;
 }
 

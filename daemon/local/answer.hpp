@@ -1,12 +1,13 @@
-// Answers as bytes: status line, headers that every answer has, errors in the vendor's shape with `Proxy-Status` (contract, section 6). Pure.
+// Answers as bytes: status line, headers that every answer has, errors in the vendor's shape with
+// `Proxy-Status` (contract, section 6). Pure.
 #pragma once
+
+#include "daemon/local/refusal.hpp"
 
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include "daemon/local/refusal.hpp"
 
 namespace bridge55::local {
 
@@ -23,7 +24,7 @@ struct Wrapping {
   std::string request_id;
   std::string cors_origin;  // empty: no CORS header
   bool keep_alive = true;
-  bool head_only = false;   // HEAD: the length, no body
+  bool head_only = false;  // HEAD: the length, no body
 };
 std::string render(const Answer& answer, const Wrapping& wrapping);
 // The head of an answer whose body follows until the connection closes, or of a 101.

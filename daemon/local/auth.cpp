@@ -1,23 +1,25 @@
 #include "daemon/local/auth.hpp"
 
+#include "daemon/local/text.hpp"
+
+#include <algorithm>
 #include <grp.h>
 #include <pwd.h>
 
-#include <algorithm>
-
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
-
-#include "daemon/local/text.hpp"
 
 namespace bridge55::local {
 namespace {
 
 using config::Scope;
 
-constexpr unsigned bits(Scope scope) { return static_cast<unsigned>(scope); }
+constexpr unsigned bits(Scope scope) {
+  return static_cast<unsigned>(scope);
+}
 constexpr unsigned kTcpDefault = bits(Scope::events) | bits(Scope::read) | bits(Scope::scrape);
-constexpr unsigned kAll = kTcpDefault | bits(Scope::trade) | bits(Scope::cancel) | bits(Scope::accounts) | bits(Scope::admin);
+constexpr unsigned kAll =
+    kTcpDefault | bits(Scope::trade) | bits(Scope::cancel) | bits(Scope::accounts) | bits(Scope::admin);
 
 Refusal unauthorized(std::string message) {
   return Refusal{401, "UNAUTHORIZED", std::move(message), {{"WWW-Authenticate", "Bearer"}}, {}};
@@ -28,7 +30,8 @@ std::vector<std::string_view> offered_tokens(const Head& head) {
   std::vector<std::string_view> tokens;
   const std::string_view authorization = head.get("authorization");
   constexpr std::string_view kBearer = "bearer ";
-  if (same_ignoring_case(authorization.substr(0, kBearer.size()), kBearer)) tokens.push_back(trim(authorization.substr(kBearer.size())));
+  if (same_ignoring_case(authorization.substr(0, kBearer.size()), kBearer))
+    tokens.push_back(trim(authorization.substr(kBearer.size())));
   if (const std::string* key = head.find("x-api-key")) tokens.push_back(*key);
   return tokens;
 }
@@ -68,8 +71,10 @@ Clients::Clients(const std::optional<std::vector<config::Client>>& settings, con
     Entry entry{client.name, client.allow, {}, {}, {}};
     if (entry.scopes & bits(Scope::trade)) entry.scopes |= bits(Scope::cancel);
     if (!client.token.empty()) entry.token = digest(client.token.reveal());
-    if (!client.user.empty() && !(entry.user = names.user(client.user))) unresolved_.push_back("user " + client.user);
-    if (!client.group.empty() && !(entry.group = names.group(client.group))) unresolved_.push_back("group " + client.group);
+    if (!client.user.empty() && !(entry.user = names.user(client.user)))
+      unresolved_.push_back("user " + client.user);
+    if (!client.group.empty() && !(entry.group = names.group(client.group)))
+      unresolved_.push_back("group " + client.group);
     entries_.push_back(std::move(entry));
   }
 }
@@ -79,13 +84,15 @@ const Clients::Entry* Clients::by_token(std::string_view token) const {
   const Entry* found = nullptr;
   // No early exit: how long this takes does not tell which entry matched.
   for (const Entry& entry : entries_) {
-    if (entry.token && CRYPTO_memcmp(entry.token->data(), wanted.data(), wanted.size()) == 0 && !found) found = &entry;
+    if (entry.token && CRYPTO_memcmp(entry.token->data(), wanted.data(), wanted.size()) == 0 && !found)
+      found = &entry;
   }
   return found;
 }
 
 const Clients::Entry* Clients::by_peer(const Peer& peer) const {
-  const auto user = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.user && e.user == peer.uid; });
+  const auto user = std::find_if(entries_.begin(), entries_.end(),
+                                 [&](const Entry& e) { return e.user && e.user == peer.uid; });
   if (user != entries_.end()) return &*user;
   const auto group = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) {
     return e.group && std::find(peer.groups.begin(), peer.groups.end(), *e.group) != peer.groups.end();
@@ -97,9 +104,12 @@ std::variant<App, Refusal> Clients::identify(const Peer& peer) const {
   if (!configured_) return App{{}, peer.unix_socket ? kAll : kTcpDefault, false};
   if (peer.unix_socket) {
     if (const Entry* entry = by_peer(peer)) return App{entry->name, entry->scopes, true};
-    return unauthorized("this user is no client; add `{name, user, allow}` or `{name, group, allow}` under clients:");
+    return unauthorized(
+        "this user is no client; add `{name, user, allow}` or `{name, group, allow}` under clients:");
   }
-  return unauthorized("a token is needed: send `Authorization: Bearer …` or `X-API-Key`, as `clients:` of the config gives it");
+  return unauthorized(
+      "a token is needed: send `Authorization: Bearer …` or `X-API-Key`, as `clients:` of the config gives "
+      "it");
 }
 
 std::variant<App, Refusal> Clients::identify(const Peer& peer, const Head& head) const {
@@ -108,25 +118,34 @@ std::variant<App, Refusal> Clients::identify(const Peer& peer, const Head& head)
   for (const std::string_view token : tokens) {
     if (const Entry* entry = by_token(token)) return App{entry->name, entry->scopes, true};
   }
-  if (!tokens.empty()) return unauthorized("this token belongs to no client; tokens are under clients: of the config");
+  if (!tokens.empty())
+    return unauthorized("this token belongs to no client; tokens are under clients: of the config");
   return identify(peer);
 }
 
-std::optional<Refusal> Clients::require(const App& app, Scope scope, const Peer& peer) const {
-  if (app.may(scope)) return {};
-  const std::string wanted(scope_name(scope));
+std::optional<Refusal> Clients::require(const App& app, unsigned any_of, const Peer& peer) const {
+  if ((app.scopes & any_of) != 0) return {};
+  const std::string wanted(
+      scope_name(static_cast<Scope>(any_of & (~any_of + 1))));  // the lowest: the least that is needed
   if (app.identified) {
-    return Refusal{403, "FORBIDDEN", "client `" + app.name + "` may not do this; add `" + wanted + "` to its `allow` under clients:", {}, {}};
+    return Refusal{
+        403,
+        "FORBIDDEN",
+        "client `" + app.name + "` may not do this; add `" + wanted + "` to its `allow` under clients:",
+        {},
+        {}};
   }
   std::string how = "this needs the scope `" + wanted + "`; ";
   how += peer.unix_socket ? "add a client with it under clients:"
-                          : "a TCP listener without `clients:` grants events, read and scrape only: use the UNIX socket, or add a "
+                          : "a TCP listener without `clients:` grants events, read and scrape only: use the "
+                            "UNIX socket, or add a "
                             "client with a token under clients:";
   return Refusal{403, "FORBIDDEN", std::move(how), {}, {}};
 }
 
 std::optional<unsigned> Clients::scopes_of(const std::string& name) const {
-  const auto it = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.name == name; });
+  const auto it =
+      std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.name == name; });
   return it == entries_.end() ? std::nullopt : std::optional(it->scopes);
 }
 

@@ -1,8 +1,11 @@
-// Who an app is and what it may do (contract, section 9): by token, or on a UNIX socket by the peer's user and groups. Pure: names of users
-// and groups are resolved when the settings are read.
+// Who an app is and what it may do (contract, section 9): by token, or on a UNIX socket by the peer's user
+// and groups. Pure: names of users and groups are resolved when the settings are read.
 #pragma once
 
-#include <sys/types.h>
+#include "config/config.hpp"
+#include "daemon/local/app.hpp"
+#include "daemon/local/http_head.hpp"
+#include "daemon/local/refusal.hpp"
 
 #include <array>
 #include <cstdint>
@@ -10,21 +13,17 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <sys/types.h>
 #include <variant>
 #include <vector>
-
-#include "config/config.hpp"
-#include "daemon/local/app.hpp"
-#include "daemon/local/http_head.hpp"
-#include "daemon/local/refusal.hpp"
 
 namespace bridge55::local {
 
 // The far end of a connection, as the kernel tells it.
 struct Peer {
   bool unix_socket = false;
-  std::optional<uid_t> uid;    // SO_PEERCRED
-  std::vector<gid_t> groups;   // the primary one and SO_PEERGROUPS
+  std::optional<uid_t> uid;   // SO_PEERCRED
+  std::vector<gid_t> groups;  // the primary one and SO_PEERGROUPS
 };
 
 struct NameService {
@@ -35,15 +34,16 @@ struct NameService {
 
 class Clients {
  public:
-  // Absent: section 9's defaults. Users and groups that do not exist are named in `unresolved`; their entries match nobody.
+  // Absent: section 9's defaults. Users and groups that do not exist are named in `unresolved`; their entries
+  // match nobody.
   Clients(const std::optional<std::vector<config::Client>>& settings, const NameService& names);
 
   // The app behind a request; 401 where it is none that the config knows.
   std::variant<App, Refusal> identify(const Peer& peer, const Head& head) const;
   // The app behind a UNIX feed, which has no headers.
   std::variant<App, Refusal> identify(const Peer& peer) const;
-  // 403 with how to allow it.
-  std::optional<Refusal> require(const App& app, config::Scope scope, const Peer& peer) const;
+  // 403 with how to allow it, where the app has none of these scopes.
+  std::optional<Refusal> require(const App& app, unsigned any_of, const Peer& peer) const;
 
   bool configured() const { return configured_; }
   // What the client of that name may do now; nothing where it is gone.

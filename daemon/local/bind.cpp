@@ -1,22 +1,21 @@
 #include "daemon/local/bind.hpp"
 
+#include "daemon/local/auth.hpp"
+#include "daemon/local/server.hpp"
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
 #include <fcntl.h>
 #include <grp.h>
+#include <memory>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <cstdlib>
-#include <cstring>
-#include <memory>
 #include <utility>
-
-#include "daemon/local/auth.hpp"
-#include "daemon/local/server.hpp"
 
 namespace bridge55::local {
 namespace {
@@ -90,13 +89,14 @@ void need_directory(const std::string& path) {
   if (::mkdir(directory.c_str(), 0755) != 0) fail(path, "its directory cannot be made", errno);
 }
 
-// Until `listen` nobody can connect; mode and group are right before that. They are set through a descriptor of the file that was made, so
-// that nothing put in its place can be changed instead.
+// Until `listen` nobody can connect; mode and group are right before that. They are set through a descriptor
+// of the file that was made, so that nothing put in its place can be changed instead.
 void bind_and_listen(int descriptor, const std::string& path, unsigned mode, const std::string& group) {
   const sockaddr_un address = address_of(path, path);
   const auto id = group.empty() ? std::nullopt : NameService::system().group(group);
   if (!group.empty() && !id) refuse(path, "there is no group " + group);
-  if (::bind(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) fail(path, "bind", errno);
+  if (::bind(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    fail(path, "bind", errno);
   const auto need = [&](bool good, const char* what) {
     if (good) return;
     const int error = errno;
@@ -112,7 +112,9 @@ void bind_and_listen(int descriptor, const std::string& path, unsigned mode, con
 
 }  // namespace
 
-BoundSocket::BoundSocket(BoundSocket&& other) noexcept { *this = std::move(other); }
+BoundSocket::BoundSocket(BoundSocket&& other) noexcept {
+  *this = std::move(other);
+}
 
 BoundSocket& BoundSocket::operator=(BoundSocket&& other) noexcept {
   std::swap(descriptor_, other.descriptor_);
@@ -130,7 +132,9 @@ BoundSocket::~BoundSocket() {
   remove_file();
 }
 
-int BoundSocket::release_descriptor() { return std::exchange(descriptor_, -1); }
+int BoundSocket::release_descriptor() {
+  return std::exchange(descriptor_, -1);
+}
 
 void BoundSocket::remove_file() {
   struct stat found {};
@@ -156,7 +160,8 @@ BoundSocket BoundSocket::tcp(const config::Listen& settings) {
   if (bound.descriptor_ < 0) fail(shown, "socket", errno);
   const int on = 1;
   ::setsockopt(bound.descriptor_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (found->ai_family == AF_INET6) ::setsockopt(bound.descriptor_, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+  if (found->ai_family == AF_INET6)
+    ::setsockopt(bound.descriptor_, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
   if (::bind(bound.descriptor_, found->ai_addr, found->ai_addrlen) != 0) fail(shown, "bind", errno);
   if (::listen(bound.descriptor_, kBacklog) != 0) fail(shown, "listen", errno);
   bound.read_address();
@@ -199,7 +204,9 @@ void BoundSocket::read_address() {
     return;
   }
   char host[NI_MAXHOST], port[NI_MAXSERV];
-  if (::getnameinfo(address, size, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0) return;
+  if (::getnameinfo(address, size, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) !=
+      0)
+    return;
   host_ = host;
   port_ = static_cast<std::uint16_t>(std::strtoul(port, nullptr, 10));
 }

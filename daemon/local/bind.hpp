@@ -1,17 +1,18 @@
-// Listening sockets, opened safely. UNIX sockets: no symlink is followed, only a stale socket that nobody listens on is replaced, and mode and
-// group are right before anybody can reach it. Called at start and on reload; short system calls only.
+// Listening sockets, opened safely. UNIX sockets: no symlink is followed, only a stale socket that nobody
+// listens on is replaced, and mode and group are right before anybody can reach it. Called at start and on
+// reload; short system calls only.
 #pragma once
-
-#include <sys/types.h>
-
-#include <cstdint>
-#include <string>
 
 #include "config/config.hpp"
 
+#include <cstdint>
+#include <string>
+#include <sys/types.h>
+
 namespace bridge55::local {
 
-// A listening, non-blocking descriptor and what is needed to tell about it and to take it away again. Closes and removes in its destructor.
+// A listening, non-blocking descriptor and what is needed to tell about it and to take it away again. Closes
+// and removes in its destructor.
 class BoundSocket {
  public:
   BoundSocket() = default;
@@ -26,11 +27,11 @@ class BoundSocket {
   static BoundSocket inherited(int descriptor);
 
   int descriptor() const { return descriptor_; }
-  int release_descriptor();                  // the caller closes it; the file is still removed here
+  int release_descriptor();                          // the caller closes it; the file is still removed here
   const std::string& host() const { return host_; }  // numeric, without brackets; empty for UNIX
   std::uint16_t port() const { return port_; }
   const std::string& path() const { return path_; }
-  std::string text() const;                  // `127.0.0.1:5580`, `[::1]:5580`, the path
+  std::string text() const;  // `127.0.0.1:5580`, `[::1]:5580`, the path
   // Whether this socket is what a listener with these settings, or a feed at this path, asks for.
   bool serves(const config::Listen& settings) const;
 

@@ -1,19 +1,18 @@
 #include "daemon/local/connection.hpp"
 
-#include <sys/socket.h>
+#include "daemon/base/log.hpp"
+#include "daemon/local/context.hpp"
+#include "daemon/local/endpoints.hpp"
+#include "daemon/local/web_socket.hpp"
 
 #include <algorithm>
 #include <exception>
+#include <sys/socket.h>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/io_context.hpp>
-
-#include "daemon/base/log.hpp"
-#include "daemon/local/context.hpp"
-#include "daemon/local/endpoints.hpp"
-#include "daemon/local/web_socket.hpp"
 
 namespace bridge55::local {
 namespace {
@@ -22,28 +21,36 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 using namespace std::chrono_literals;
 
-constexpr auto kIdle = 75s;         // between two requests
-constexpr auto kBodyStall = 30s;    // no byte of a body for so long
-constexpr auto kWriteStall = 60s;   // an app that does not take its answer
-constexpr auto kCloseWithin = 3s;   // a peer that was told goodbye
-constexpr auto kLinger = 1s;        // after a refusal: what the app still sends is read, or a reset would destroy the answer
+constexpr auto kIdle = 75s;        // between two requests
+constexpr auto kBodyStall = 30s;   // no byte of a body for so long
+constexpr auto kWholeBody = 120s;  // however steadily it trickles
+constexpr auto kWriteStall = 60s;  // an app that does not take its answer
+constexpr auto kCloseWithin = 3s;  // a peer that was told goodbye
+constexpr auto kLinger =
+    1s;  // after a refusal: what the app still sends is read, or a reset would destroy the answer
 constexpr std::size_t kReadSize = 16u << 10;
-constexpr std::size_t kDiscard = 256u << 10;  // of a body nobody wanted, before the connection is closed instead
+constexpr std::size_t kDiscard = 256u
+                                 << 10;  // of a body nobody wanted, before the connection is closed instead
 
-Refusal draining() { return Refusal{503, "DRAINING", "the daemon is stopping", {}, {}}; }
+Refusal draining() {
+  return Refusal{503, "DRAINING", "the daemon is stopping", {}, {}};
+}
 
 }  // namespace
 
-const Peer& Exchange::peer() const { return connection_.peer_; }
+const Peer& Exchange::peer() const {
+  return connection_.peer_;
+}
 
 net::awaitable<std::variant<std::string_view, Refusal>> Exchange::read_some() {
   using Result = std::variant<std::string_view, Refusal>;
   std::string& received = connection_.received_;
   if (head.expects_continue && !asked_ && !body_->done() && received.empty()) {
-    const error_code error = co_await connection_.stream_.write_all("HTTP/1.1 100 Continue\r\n\r\n", SteadyClock::now() + kWriteStall);
+    const error_code error = co_await connection_.stream_.write_all("HTTP/1.1 100 Continue\r\n\r\n",
+                                                                    SteadyClock::now() + kWriteStall);
     if (error) co_return Result(bad_request("the connection broke"));
   }
-  asked_ = true;
+  if (!std::exchange(asked_, true)) body_until_ = SteadyClock::now() + kWholeBody;
   received.erase(0, consumed_);
   consumed_ = 0;
   while (!body_->done()) {
@@ -54,7 +61,8 @@ net::awaitable<std::variant<std::string_view, Refusal>> Exchange::read_some() {
     if (step.consumed > 0) continue;
     received.erase(0, consumed_);
     consumed_ = 0;
-    const error_code error = co_await connection_.read_more(SteadyClock::now() + kBodyStall);
+    const error_code error =
+        co_await connection_.read_more(std::min<SteadyTime>(SteadyClock::now() + kBodyStall, body_until_));
     if (error) co_return Result(Refusal{408, "TIMEOUT", "the body did not come", {}, {}});
   }
   received.erase(0, consumed_);
@@ -113,9 +121,13 @@ Connection::Connection(std::shared_ptr<Context> context, Setup setup)
   context_.connections.add(*this);
 }
 
-Connection::~Connection() { context_.connections.remove(*this); }
+Connection::~Connection() {
+  context_.connections.remove(*this);
+}
 
-void Connection::start() { asio::co_spawn(context_.io, run(shared_from_this()), asio::detached); }
+void Connection::start() {
+  asio::co_spawn(context_.io, run(shared_from_this()), asio::detached);
+}
 
 void Connection::close() {
   closing_ = true;
@@ -124,8 +136,8 @@ void Connection::close() {
 
 net::awaitable<void> Connection::run(std::shared_ptr<Connection> self) {
   if (self->tls_) {
-    const error_code error =
-        co_await self->stream_.tls_server(self->tls_, SteadyClock::now() + self->context_.http.header_timeout);
+    const error_code error = co_await self->stream_.tls_server(
+        self->tls_, SteadyClock::now() + self->context_.http.header_timeout);
     if (error) co_return;
   }
   for (;;) {
@@ -151,7 +163,8 @@ net::awaitable<std::variant<Head, Refusal>> Connection::read_head() {
   using Result = std::variant<Head, Refusal>;
   HeadScanner scanner(context_.http.max_header.count);
   const bool begun = !received_.empty();
-  SteadyTime deadline = SteadyClock::now() + (first_ || begun ? context_.http.header_timeout : config::Duration(kIdle));
+  SteadyTime deadline =
+      SteadyClock::now() + (first_ || begun ? context_.http.header_timeout : config::Duration(kIdle));
   bool timing_header = first_ || begun;
   while (!closing_) {
     const HeadScanner::State state = scanner.scan(received_);
@@ -162,7 +175,8 @@ net::awaitable<std::variant<Head, Refusal>> Connection::read_head() {
       received_.erase(0, scanner.size());
       co_return parse_head(head);
     }
-    if (!received_.empty() && !std::exchange(timing_header, true)) deadline = SteadyClock::now() + context_.http.header_timeout;
+    if (!received_.empty() && !std::exchange(timing_header, true))
+      deadline = SteadyClock::now() + context_.http.header_timeout;
     idle_ = received_.empty() || first_;
     const error_code error = co_await read_more(deadline);
     if (!error) continue;
@@ -219,11 +233,11 @@ std::optional<Refusal> Connection::check(Exchange& exchange) {
   auto routed = route(exchange.head.method, exchange.target.path);
   if (auto* refusal = std::get_if<Refusal>(&routed)) return std::move(*refusal);
   exchange.routed = std::get<Routed>(std::move(routed));
-  if (!exchange.routed.scope) return {};
+  if (exchange.routed.scopes == 0) return {};
   auto app = context_.clients.identify(peer_, exchange.head);
   if (auto* refusal = std::get_if<Refusal>(&app)) return std::move(*refusal);
   exchange.app = std::get<App>(std::move(app));
-  return context_.clients.require(exchange.app, *exchange.routed.scope, peer_);
+  return context_.clients.require(exchange.app, exchange.routed.scopes, peer_);
 }
 
 net::awaitable<void> Connection::answer(Exchange& exchange) {
@@ -240,7 +254,11 @@ net::awaitable<void> Connection::answer(Exchange& exchange) {
     co_return;
   }
   if (!refusal && over_limit_) {
-    refusal = Refusal{503, "BAD_GATEWAY", "the connection limit (http.max_connections) is reached", {{"Retry-After", "1"}}, {}};
+    refusal = Refusal{503,
+                      "RATE_LIMITED",
+                      "the connection limit (http.max_connections) is reached",
+                      {{"Retry-After", "1"}},
+                      {}};
   }
   if (!refusal && context_.draining && exchange.routed.endpoint == Endpoint::events) refusal = draining();
   if (refusal) {
@@ -260,7 +278,7 @@ net::awaitable<bool> Connection::finish(Exchange& exchange) {
     if (std::holds_alternative<Refusal>(piece)) break;
     discarded += std::get<std::string_view>(piece).size();
   }
-  if (exchange.wrapping.keep_alive && exchange.body_->done() && !closing_) {
+  if (exchange.wrapping.keep_alive && exchange.body_->done() && !closing_ && !context_.draining) {
     received_.erase(0, exchange.consumed_);
     co_return true;
   }
@@ -279,7 +297,9 @@ net::awaitable<void> Connection::linger() {
   }
 }
 
-void Connections::remove(Connection& connection) { std::erase(all_, &connection); }
+void Connections::remove(Connection& connection) {
+  std::erase(all_, &connection);
+}
 
 bool Connections::close_an_idle_one() {
   const auto it = std::find_if(all_.begin(), all_.end(), [](const Connection* c) { return c->idle(); });
@@ -297,7 +317,8 @@ void Connections::close_idle() {
 }
 
 void Connections::close_all() {
-  for (Connection* connection : all_) connection->close();
+  for (Connection* connection : all_)
+    connection->close();
 }
 
 }  // namespace bridge55::local

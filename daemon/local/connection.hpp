@@ -1,14 +1,7 @@
-// One HTTP/1.1 connection: reads requests strictly, keeps browsers out, knows the app, asks a handler, writes the answer, and goes on with
-// the next. A handler may take the socket over for a stream; the connection is then gone and costs nothing more.
-// I/O thread only.
+// One HTTP/1.1 connection: reads requests strictly, keeps browsers out, knows the app, asks a handler, writes
+// the answer, and goes on with the next. A handler may take the socket over for a stream; the connection is
+// then gone and costs nothing more. I/O thread only.
 #pragma once
-
-#include <memory>
-#include <optional>
-#include <string>
-#include <string_view>
-#include <variant>
-#include <vector>
 
 #include "daemon/local/answer.hpp"
 #include "daemon/local/auth.hpp"
@@ -16,6 +9,13 @@
 #include "daemon/local/http_body.hpp"
 #include "daemon/local/router.hpp"
 #include "daemon/net/stream.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
 
 namespace bridge55::local {
 
@@ -30,23 +30,24 @@ class Exchange {
   const Head& head;
   Target target;
   App app;
-  Routed routed{Endpoint::alive, {}, {}};
+  Routed routed{Endpoint::alive, 0, {}};
   Wrapping wrapping;
 
   const Peer& peer() const;
-  // The next decoded piece of the body, valid until the next call; empty at its end. Asks for the body first where the app waits for that
-  // (Expect: 100-continue).
+  // The next decoded piece of the body, valid until the next call; empty at its end. Asks for the body first
+  // where the app waits for that (Expect: 100-continue).
   net::awaitable<std::variant<std::string_view, Refusal>> read_some();
   // All of it, at most http.max_body.
   net::awaitable<std::variant<std::string, Refusal>> read_body();
   net::awaitable<void> respond(const Answer& answer);
   net::awaitable<void> refuse(const Refusal& refusal);
 
-  // Sends these bytes instead of an answer, waits for the peer to say something or leave, and ends the connection.
+  // Sends these bytes instead of an answer, waits for the peer to say something or leave, and ends the
+  // connection.
   net::awaitable<void> send_and_close(std::string bytes);
 
-  // Gives the socket away to somebody who answers by himself, with what came behind the request; the handler returns without waiting for
-  // anything more.
+  // Gives the socket away to somebody who answers by himself, with what came behind the request; the handler
+  // returns without waiting for anything more.
   struct Taken {
     net::Stream stream;
     std::string received;
@@ -58,6 +59,7 @@ class Exchange {
   Connection& connection_;
   std::optional<BodyDecoder> body_;
   std::size_t consumed_ = 0;  // of what was received: the piece that the handler holds
+  SteadyTime body_until_{};
   bool answered_ = false, taken_ = false, asked_ = false;
 };
 

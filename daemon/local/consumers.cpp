@@ -19,7 +19,8 @@ void Consumers::used(Entry& entry, Now now) {
   effects_.store(entry.record);
 }
 
-// Where no `clients:` section tells apps apart every app is the same one; a name made then belongs to whoever uses it first after.
+// Where no `clients:` section tells apps apart every app is the same one; a name made then belongs to whoever
+// uses it first after.
 bool Consumers::may_use(const Entry& entry, const App& app) {
   return !app.identified || entry.record.owner.empty() || entry.record.owner == app.name;
 }
@@ -30,13 +31,16 @@ Consumers::Result Consumers::check(const std::string& name, const App& app) cons
   return may_use(it->second, app) ? Result::done : Result::other_owner;
 }
 
-Consumers::Opened Consumers::open(const std::string& name, const App& app, events::EventId start_if_new, Holder* holder,
-                                  Now now) {
+Consumers::Opened Consumers::open(const std::string& name, const App& app, events::EventId start_if_new,
+                                  Holder* holder, Now now) {
   if (const Result usable = check(name, app); usable != Result::done) return {usable, nullptr, false};
   auto it = entries_.find(name);
   const bool created = it == entries_.end();
   if (created) {
-    it = entries_.emplace(name, Entry{{name, app.name, start_if_new, now.wall}, start_if_new, nullptr, now.steady, {}}).first;
+    it = entries_
+             .emplace(name,
+                      Entry{{name, app.name, start_if_new, now.wall}, start_if_new, nullptr, now.steady, {}})
+             .first;
   }
   Entry& entry = it->second;
   if (entry.record.owner.empty()) entry.record.owner = app.name;
@@ -85,7 +89,8 @@ std::vector<events::ConsumerRecord> Consumers::expire(Now now, std::chrono::mill
     Entry& entry = it->second;
     const auto here = now.steady - entry.used_at;
     if (entry.holder && here > unused_for / 4) used(entry, now);
-    const bool over = here + entry.unused_before > unused_for && here > std::min<std::chrono::milliseconds>(unused_for, kGrace);
+    const bool over = here + entry.unused_before > unused_for &&
+                      here > std::min<std::chrono::milliseconds>(unused_for, kGrace);
     if (entry.holder || !over) {
       ++it;
       continue;
@@ -100,7 +105,8 @@ std::vector<events::ConsumerRecord> Consumers::expire(Now now, std::chrono::mill
 
 std::optional<events::EventId> Consumers::lowest() const {
   std::optional<events::EventId> lowest;
-  for (const auto& [name, entry] : entries_) lowest = std::min(lowest.value_or(entry.record.cursor), entry.record.cursor);
+  for (const auto& [name, entry] : entries_)
+    lowest = std::min(lowest.value_or(entry.record.cursor), entry.record.cursor);
   return lowest;
 }
 

@@ -1,6 +1,11 @@
-// The book of durable consumers (contract, section 5): who owns a name, how far it has acknowledged, how far it was served, who is
-// connected on it. Deciding only: what must be stored is handed to `Effects`. I/O thread only; time is a parameter.
+// The book of durable consumers (contract, section 5): who owns a name, how far it has acknowledged, how far
+// it was served, who is connected on it. Deciding only: what must be stored is handed to `Effects`. I/O
+// thread only; time is a parameter.
 #pragma once
+
+#include "daemon/base/clock.hpp"
+#include "daemon/events/journal.hpp"
+#include "daemon/local/app.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -10,10 +15,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "daemon/base/clock.hpp"
-#include "daemon/events/journal.hpp"
-#include "daemon/local/app.hpp"
 
 namespace bridge55::local {
 
@@ -25,7 +26,8 @@ class Holder {
   virtual void deleted() = 0;   // the name is gone
 };
 
-// Wall time is what is stored; how long a name is unused is measured by the steady clock, so that a clock step drops nothing.
+// Wall time is what is stored; how long a name is unused is measured by the steady clock, so that a clock
+// step drops nothing.
 struct Now {
   WallMicros wall = 0;
   SteadyTime steady{};
@@ -48,7 +50,7 @@ class Consumers {
     events::ConsumerRecord record;
     events::EventId sent_through = 0;  // an ack goes no further
     Holder* holder = nullptr;
-    SteadyTime used_at{};                    // in this process
+    SteadyTime used_at{};                       // in this process
     std::chrono::microseconds unused_before{};  // as the last run left it
   };
 
@@ -62,11 +64,13 @@ class Consumers {
     Entry* entry = nullptr;  // valid until the holder is told `replaced` or `deleted`, or closes
     bool created = false;
   };
-  // Takes the name for a connection; a new name starts after `start_if_new`. The one that held it is told before this returns.
+  // Takes the name for a connection; a new name starts after `start_if_new`. The one that held it is told
+  // before this returns.
   Opened open(const std::string& name, const App& app, events::EventId start_if_new, Holder* holder, Now now);
   void close(Entry& entry, Holder* holder, Now now);
 
-  // Beyond what was sent counts up to what was sent; lower than before changes nothing. Returns where the cursor is now.
+  // Beyond what was sent counts up to what was sent; lower than before changes nothing. Returns where the
+  // cursor is now.
   struct Acked {
     Result result = Result::done;
     events::EventId cursor = 0;
@@ -75,7 +79,8 @@ class Consumers {
   void ack(Entry& entry, events::EventId id, Now now);
 
   Result erase(const std::string& name, const App& app);
-  // Drops the names that nobody used for so long; those in use are stored as used now and then, so that a restart does not drop them.
+  // Drops the names that nobody used for so long; those in use are stored as used now and then, so that a
+  // restart does not drop them.
   std::vector<events::ConsumerRecord> expire(Now now, std::chrono::milliseconds unused_for);
 
   std::optional<events::EventId> lowest() const;

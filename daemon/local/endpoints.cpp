@@ -1,10 +1,5 @@
 #include "daemon/local/endpoints.hpp"
 
-#include <sys/socket.h>
-
-#include <algorithm>
-#include <memory>
-
 #include "daemon/events/json.hpp"
 #include "daemon/local/context.hpp"
 #include "daemon/local/feed.hpp"
@@ -13,20 +8,34 @@
 #include "daemon/local/text.hpp"
 #include "daemon/local/web_socket.hpp"
 
+#include <algorithm>
+#include <memory>
+#include <sys/socket.h>
+
 namespace bridge55::local {
 namespace {
 
-// What the kernel may hold for a stream whose consumer does not read; a thousand such must not fill the machine.
-constexpr int kStreamBuffer = 256 << 10;
+// What the kernel may hold for a stream whose consumer does not read; a thousand such must not fill the
+// machine.
+constexpr int kStreamBuffer = 128 << 10;
 
-Answer json(std::string body) { return Answer{200, "application/json", std::move(body), {}}; }
+Answer json(std::string body) {
+  return Answer{200, "application/json", std::move(body), {}};
+}
 
-Refusal not_yours() { return Refusal{403, "FORBIDDEN", "this consumer name belongs to another app", {}, {}}; }
+Refusal not_yours() {
+  return Refusal{403, "FORBIDDEN", "this consumer name belongs to another app", {}, {}};
+}
 
 Refusal of(Consumers::Result result) {
   if (result == Consumers::Result::other_owner) return not_yours();
   if (result == Consumers::Result::full) {
-    return Refusal{409, "BAD_REQUEST", "there are 1000 durable consumers already; delete one with DELETE /events/consumers/{name}", {}, {}};
+    return Refusal{
+        409,
+        "BAD_REQUEST",
+        "there are 1000 durable consumers already; delete one with DELETE /events/consumers/{name}",
+        {},
+        {}};
   }
   return Refusal{404, "NOT_FOUND", "there is no durable consumer of that name", {}, {}};
 }
@@ -43,7 +52,8 @@ net::awaitable<void> serve_events(Context& context, Exchange& exchange) {
     co_return;
   }
   StreamQuery& query = std::get<StreamQuery>(parsed);
-  const auto usable = query.consumer.empty() ? Consumers::Result::done : context.consumers.check(query.consumer, exchange.app);
+  const auto usable = query.consumer.empty() ? Consumers::Result::done
+                                             : context.consumers.check(query.consumer, exchange.app);
   if (usable == Consumers::Result::other_owner && web_socket) {
     co_await refuse_web_socket(exchange, 4003, "this consumer name belongs to another app");
     co_return;
@@ -63,8 +73,13 @@ net::awaitable<void> serve_events(Context& context, Exchange& exchange) {
   std::string greeting = render_stream_head(answer, exchange.wrapping);
   Exchange::Taken taken = exchange.take_over();
   ::setsockopt(taken.stream.descriptor(), SOL_SOCKET, SO_SNDBUF, &kStreamBuffer, sizeof kStreamBuffer);
-  Feed::Setup setup{std::move(taken.stream), web_socket ? FeedKind::websocket : FeedKind::sse, exchange.app, std::move(query),
-                    std::move(greeting), std::move(taken.received), nullptr};
+  Feed::Setup setup{std::move(taken.stream),
+                    web_socket ? FeedKind::websocket : FeedKind::sse,
+                    exchange.app,
+                    std::move(query),
+                    std::move(greeting),
+                    std::move(taken.received),
+                    nullptr};
   std::make_shared<Feed>(context.shared_from_this(), std::move(setup))->start();
 }
 
@@ -93,7 +108,8 @@ std::variant<AckBody, Refusal> parse_ack(std::string_view body) {
   AckBody ack;
   json::members(body, [&](std::string_view name, std::string_view value) {
     if (name == "consumer" && json::is_string(value)) ack.consumer = json::text(value);
-    if (name == "id" && (json::is_string(value) || json::is_number(value))) ack.id = parse_decimal(json::text(value));
+    if (name == "id" && (json::is_string(value) || json::is_number(value)))
+      ack.id = parse_decimal(json::text(value));
     return true;
   });
   if (ack.consumer.empty() || !ack.id) return wrong;
@@ -119,7 +135,8 @@ net::awaitable<void> serve_ack(Context& context, Exchange& exchange) {
     co_await exchange.refuse(refusal);
     co_return;
   }
-  const Answer answer = json(R"({"consumer":)" + json::quoted(said.consumer) + R"(,"cursor":")" + std::to_string(acked.cursor) + "\"}\n");
+  const Answer answer = json(R"({"consumer":)" + json::quoted(said.consumer) + R"(,"cursor":")" +
+                             std::to_string(acked.cursor) + "\"}\n");
   co_await exchange.respond(answer);
 }
 
@@ -140,7 +157,8 @@ Answer ready_answer(Context& context, const Params& query) {
   for (const auto& [name, value] : query) {
     if (name == "verbose") verbose = value != "false" && value != "0";
     if (name != "require") continue;
-    for (const std::string_view part : split_list(value)) require.emplace_back(part);
+    for (const std::string_view part : split_list(value))
+      require.emplace_back(part);
   }
   std::vector<Check> checks = context.providers.ready(require);
   if (context.draining) checks.push_back({"draining", false, "the daemon is stopping", true});
@@ -176,7 +194,8 @@ std::variant<Answer, Refusal> plain_answer(Context& context, const Exchange& exc
 }  // namespace
 
 Answer readiness_answer(const std::vector<Check>& checks, bool verbose) {
-  const bool ready = std::all_of(checks.begin(), checks.end(), [](const Check& check) { return check.ok || !check.counts; });
+  const bool ready =
+      std::all_of(checks.begin(), checks.end(), [](const Check& check) { return check.ok || !check.counts; });
   Answer answer;
   answer.status = ready ? 200 : 503;
   answer.body = ready ? R"({"ready": true)" : R"({"ready": false, "reasons": [)";

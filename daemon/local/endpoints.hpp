@@ -1,11 +1,11 @@
 // What each endpoint answers: the handler behind every connection.
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "daemon/local/connection.hpp"
 #include "daemon/local/server.hpp"
+
+#include <string>
+#include <vector>
 
 namespace bridge55::local {
 

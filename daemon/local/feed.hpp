@@ -1,16 +1,9 @@
-// One stream of events to one consumer, over SSE, WebSocket or a UNIX socket: a cursor, a filter and a socket.
-// It writes straight from the events' pre-laid bytes when the cursor wakes it. A consumer that does not read costs the event it is in the
-// middle of; everything else it gets later, from the journal.
-// Shared by its coroutines, which end it: `start` once, then it lives until the peer goes, `close` is done or `stop` is called.
-// I/O thread only.
+// One stream of events to one consumer, over SSE, WebSocket or a UNIX socket: a cursor, a filter and a
+// socket. It writes straight from the events' pre-laid bytes when the cursor wakes it. A consumer that does
+// not read costs the event it is in the middle of; everything else it gets later, from the journal. Shared by
+// its coroutines, which end it: `start` once, then it lives until the peer goes, `close` is done or `stop` is
+// called. I/O thread only.
 #pragma once
-
-#include <cstddef>
-#include <cstdint>
-#include <memory>
-#include <optional>
-#include <string>
-#include <string_view>
 
 #include "daemon/events/cursor.hpp"
 #include "daemon/events/filter.hpp"
@@ -23,11 +16,19 @@
 #include "daemon/net/stream.hpp"
 #include "daemon/net/ws_frames.hpp"
 
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
 namespace bridge55::local {
 
 struct Context;
 
-// A `kind: unix` sink's routes, shared by its streams so that a reload reaches them all. Nothing: every event, as an envelope.
+// A `kind: unix` sink's routes, shared by its streams so that a reload reaches them all. Nothing: every
+// event, as an envelope.
 struct FeedRoutes {
   std::string sink;
   std::optional<events::SinkRoutes> routes;
@@ -40,15 +41,16 @@ class Feed final : public Holder, public std::enable_shared_from_this<Feed> {
     FeedKind kind = FeedKind::sse;
     App app;
     StreamQuery query;
-    std::string greeting;                       // sent before everything: the head of the HTTP answer
-    std::string received;                       // bytes that came behind the request
-    std::shared_ptr<const FeedRoutes> routes;   // lines only
+    std::string greeting;                      // sent before everything: the head of the HTTP answer
+    std::string received;                      // bytes that came behind the request
+    std::shared_ptr<const FeedRoutes> routes;  // lines only
   };
   Feed(std::shared_ptr<Context> context, Setup setup);
   ~Feed() override;
 
   void start();
-  // WebSocket: a close frame, then the peer's answer or three seconds. Lines: an error line, SSE: a comment; then the end.
+  // WebSocket: a close frame, then the peer's answer or three seconds. Lines: an error line, SSE: a comment;
+  // then the end.
   void close(std::uint16_t code, std::string_view reason);
   void stop();  // at once; it touches neither hub nor consumers from here on
   void tick(SteadyTime at);
@@ -66,7 +68,10 @@ class Feed final : public Holder, public std::enable_shared_from_this<Feed> {
   events::EventId position() const { return cursor_ ? cursor_->position() : from_now_; }
 
  private:
-  // feed.cpp: life and what the peer says
+  static constexpr std::size_t kMaxSaid = 64u << 10;  // a line or frame of an app; its commands are short
+  static constexpr std::chrono::seconds kCloseWithin{3};
+
+  // feed.cpp: life
   static net::awaitable<void> run(std::shared_ptr<Feed> self);
   static net::awaitable<void> resume_when_writable(std::shared_ptr<Feed> self);
   net::awaitable<void> wait_for_first_line();
@@ -74,18 +79,22 @@ class Feed final : public Holder, public std::enable_shared_from_this<Feed> {
   bool hung_up() const;
   void begin();
   events::EventId begin_after(const Start& start) const;
+  bool open_consumer(const std::string& name, const Start& start);
+  void leave_name(std::uint16_t code, std::string_view reason);
+  void end();
+
+  // feed_input.cpp: what the peer says
   bool read_available();
   bool take_input(std::string_view bytes);
   void take_lines(std::string_view bytes);
   bool take_frames(std::string_view bytes);
+  void take_message(const ws::Message& message);
+  void take_close(std::uint16_t code);
   void take_command(std::string_view text);
   void obey(const Command& command);
-  bool open_consumer(const std::string& name, const Start& start);
   void reposition(const Command& command);
-  void leave_name(std::uint16_t code, std::string_view reason);
   void say(std::string_view json_line);
   void complain(std::string_view message);
-  void end();
 
   // feed_output.cpp: writing
   void woken();
@@ -106,6 +115,8 @@ class Feed final : public Holder, public std::enable_shared_from_this<Feed> {
   void drop_rest();  // it is written
   void sent(events::EventId id);
   void block(bool until_writable);
+  void let_chunk_go();
+  void use_chunk();
 
   const std::shared_ptr<Context> shared_;
   Context& context_;
@@ -113,23 +124,26 @@ class Feed final : public Holder, public std::enable_shared_from_this<Feed> {
   FeedKind kind_;
   const std::uint64_t number_;
   bool named_ = false;
-  bool started_ = false, blocked_ = false, closing_ = false, peer_closed_ = false, ended_ = false, half_closed_ = false;
-  bool held_ = false;         // events are here; they wait for this feed's turn
+  bool started_ = false, blocked_ = false, closing_ = false, peer_closed_ = false, ended_ = false,
+       half_closed_ = false;
+  bool keeps_chunk_ = false;                    // while blocked, for a second at most
+  bool held_ = false;                           // events are here; they wait for this feed's turn
   bool pump_posted_ = false, waiting_ = false;  // a coroutine waits for the socket to take more
   App app_;
   std::shared_ptr<const FeedRoutes> routes_;
   config::Match match_;  // lines only: what later lines change
   events::Filter filter_;
-  StreamQuery first_;    // until the stream begins
+  StreamQuery first_;  // until the stream begins
   events::EventId first_ack_ = 0;
   events::EventId from_now_ = 0;
   std::optional<events::Cursor> cursor_;
   Consumers::Entry* entry_ = nullptr;
 
-  // What goes out before the next event: first the rest of one that the socket took in part, then pings, answers and the like.
+  // What goes out before the next event: first the rest of one that the socket took in part, then pings,
+  // answers and the like.
   struct Rest {
-    events::EventPtr event;   // holds `bytes`, or
-    std::string owned;        // holds them
+    events::EventPtr event;  // holds `bytes`, or
+    std::string owned;       // holds them
     std::string_view bytes;
     events::EventId completes = 0;  // the event that is sent when these bytes are
   } rest_;

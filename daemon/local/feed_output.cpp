@@ -1,4 +1,10 @@
-// Writing: what a feed does between being woken and the socket being full. No allocation an event, no coroutine.
+// Writing: what a feed does between being woken and the socket being full. No allocation an event, no
+// coroutine.
+#include "daemon/base/metrics.hpp"
+#include "daemon/events/message_id.hpp"
+#include "daemon/local/context.hpp"
+#include "daemon/local/feed.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -7,23 +13,20 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 
-#include "daemon/base/metrics.hpp"
-#include "daemon/events/message_id.hpp"
-#include "daemon/local/context.hpp"
-#include "daemon/local/feed.hpp"
-
 namespace bridge55::local {
 namespace {
 
 namespace asio = boost::asio;
 
-constexpr int kWritesAtOnce = 4;              // of at most a megabyte; then other sockets get their turn
+constexpr int kWritesAtOnce = 4;  // of at most a megabyte; then other sockets get their turn
 constexpr std::size_t kSealedBytes = 64u << 10;
 
-// Line breaks are valid between the tokens of JSON and would end a line early (contract, section 3: they become spaces).
+// Line breaks are valid between the tokens of JSON and would end a line early (contract, section 3: they
+// become spaces).
 std::string one_line(std::string_view text) {
   std::string line(text);
-  std::replace_if(line.begin(), line.end(), [](char c) { return c == '\r' || c == '\n'; }, ' ');
+  std::replace_if(
+      line.begin(), line.end(), [](char c) { return c == '\r' || c == '\n'; }, ' ');
   return line += '\n';
 }
 
@@ -46,7 +49,8 @@ void Feed::add_form(Batch& batch, const events::Event& event, std::uint32_t inde
 
 // Only events that everybody gets at once can wait: what comes from the journal comes in pieces as it is.
 void Feed::woken() {
-  if (blocked_ || cursor_->behind() || !context_.feeds.leaves_for_later(number_, context_.hub.published())) return pump();
+  if (blocked_ || cursor_->behind() || !context_.feeds.leaves_for_later(number_, context_.hub.published()))
+    return pump();
   if (!std::exchange(held_, true)) held_at_ = context_.feeds.round_began();
 }
 
@@ -57,6 +61,7 @@ void Feed::pump_held() {
 void Feed::pump() {
   held_ = false;
   if (!started_ || blocked_ || ended_) return;
+  use_chunk();
   for (int i = 0; i < kWritesAtOnce; ++i) {
     const bool more = stream_.is_tls() ? write_sealed() : write_batch();
     if (!more || blocked_ || ended_) return;
@@ -93,7 +98,8 @@ bool Feed::write_batch() {
   return true;
 }
 
-// TLS seals records as it takes bytes: what was offered once must be offered again unchanged, so it is copied and kept.
+// TLS seals records as it takes bytes: what was offered once must be offered again unchanged, so it is copied
+// and kept.
 bool Feed::write_sealed() {
   Batch& batch = context_.feeds.batch();
   if (rest_.bytes.empty()) {
@@ -117,8 +123,8 @@ bool Feed::write_sealed() {
     rest_.owned = {};
   } else if (transfer.error && transfer.error != asio::error::would_block) {
     end();
-  } else {
-    block(!transfer.error || transfer.wants_write);
+  } else if (transfer.error) {
+    block(transfer.wants_write);
   }
   return true;
 }
@@ -172,7 +178,8 @@ bool Feed::add_routed(const events::Event& event, std::uint32_t index) {
   routes_->routes->targets(event, batch.targets);
   if (batch.targets.size() > Batch::kMaxPieces - batch.count) {
     if (batch.count > 2) return false;
-    batch.targets.resize(Batch::kMaxPieces - batch.count);  // a thousand routes to one feed: no operator means that
+    batch.targets.resize(Batch::kMaxPieces -
+                         batch.count);  // a thousand routes to one feed: no operator means that
   }
   for (const events::Target& target : batch.targets) {
     if (target.body == config::BodyMode::envelope) {
@@ -185,11 +192,14 @@ bool Feed::add_routed(const events::Event& event, std::uint32_t index) {
   return true;
 }
 
-// Section 5: an `after` older than retention, or a consumer that retention overtook, is told what is gone and goes on with what is held.
+// Section 5: an `after` older than retention, or a consumer that retention overtook, is told what is gone and
+// goes on with what is held.
 void Feed::say_loss(const events::Cursor::Loss& loss) {
   const std::string oldest = std::to_string(loss.oldest);
-  const std::string payload = R"({"reason":"retention","gone_through":")" + std::to_string(loss.gone_through) + R"(","oldest":")" +
-                              oldest + R"(","message":"events up to gone_through were deleted; the oldest held is )" + oldest + R"("})";
+  const std::string payload = R"({"reason":"retention","gone_through":")" +
+                              std::to_string(loss.gone_through) + R"(","oldest":")" + oldest +
+                              R"(","message":"events up to gone_through were deleted; the oldest held is )" +
+                              oldest + R"("})";
   events::Facts facts;
   facts.source = "bridge";
   facts.channel = "gap";
@@ -197,9 +207,11 @@ void Feed::say_loss(const events::Cursor::Loss& loss) {
   facts.payload = payload;
   const WallMicros at = wall_now();
   events::MessageIds identity(1);
-  const events::EventPtr said = events::Event::make({loss.gone_through, at, identity.accept(facts, loss.gone_through, at).id}, facts);
+  const events::EventPtr said =
+      events::Event::make({loss.gone_through, at, identity.accept(facts, loss.gone_through, at).id}, facts);
+  sent(loss.gone_through);  // it can be acknowledged like any other
   if (named_) control_ += "event: bridge.gap.UNRECOVERED\n";
-  control_ += kind_ == FeedKind::sse        ? std::string(said->sse_head()).append(said->sse_body())
+  control_ += kind_ == FeedKind::sse         ? std::string(said->sse_head()).append(said->sse_body())
               : kind_ == FeedKind::websocket ? std::string(said->ws_frame())
                                              : std::string(said->line());
 }
@@ -226,7 +238,8 @@ void Feed::all_written() {
 void Feed::partly_written(std::size_t bytes) {
   Batch& batch = context_.feeds.batch();
   std::size_t piece = 0;
-  while (bytes >= batch.pieces[piece].iov_len) bytes -= batch.pieces[piece++].iov_len;
+  while (bytes >= batch.pieces[piece].iov_len)
+    bytes -= batch.pieces[piece++].iov_len;
   if (batch.event_of[piece] == Batch::kNoEvent) {
     const bool in_control = batch.pieces[piece].iov_base == control_.data();
     in_control ? keep_control(bytes) : rest_.bytes.remove_prefix(bytes);
@@ -237,8 +250,10 @@ void Feed::partly_written(std::size_t bytes) {
   drop_rest();
   control_.clear();
   std::size_t before = piece;
-  while (before > 0 && batch.event_of[before - 1] == event) --before;
-  if (before > 0 && batch.event_of[before - 1] != Batch::kNoEvent) sent(batch.events[batch.event_of[before - 1]]->id());
+  while (before > 0 && batch.event_of[before - 1] == event)
+    --before;
+  if (before > 0 && batch.event_of[before - 1] != Batch::kNoEvent)
+    sent(batch.events[batch.event_of[before - 1]]->id());
   if (begun) keep_rest(piece, bytes);
   cursor_->advance(begun ? event + 1 : event);
 }
@@ -266,7 +281,8 @@ void Feed::keep_rest(std::size_t piece, std::size_t offset) {
     rest_.bytes = bytes(piece).substr(offset);
     return;
   }
-  for (std::size_t i = piece; i < batch.count && batch.event_of[i] == index; ++i) rest_.owned += bytes(i);
+  for (std::size_t i = piece; i < batch.count && batch.event_of[i] == index; ++i)
+    rest_.owned += bytes(i);
   rest_.owned.erase(0, offset);
   rest_.bytes = rest_.owned;
 }
@@ -276,11 +292,24 @@ void Feed::drop_rest() {
   rest_ = {};
 }
 
+void Feed::let_chunk_go() {
+  if (keeps_chunk_ && cursor_) cursor_->release();
+  use_chunk();
+}
+
+void Feed::use_chunk() {
+  if (std::exchange(keeps_chunk_, false)) context_.feeds.chunk_let_go();
+}
+
 void Feed::block(bool until_writable) {
   blocked_ = true;
-  if (cursor_) cursor_->release();
+  // A few may keep the piece of the journal that they were reading, so that catching up does not read it
+  // again and again.
+  keeps_chunk_ = cursor_ && cursor_->behind() && context_.feeds.may_keep_chunk();
+  if (!keeps_chunk_ && cursor_) cursor_->release();
   // Else TLS waits for bytes of the peer, and reading resumes the writing.
-  if (until_writable && !std::exchange(waiting_, true)) asio::co_spawn(context_.io, resume_when_writable(shared_from_this()), asio::detached);
+  if (until_writable && !std::exchange(waiting_, true))
+    asio::co_spawn(context_.io, resume_when_writable(shared_from_this()), asio::detached);
 }
 
 }  // namespace bridge55::local

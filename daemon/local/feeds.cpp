@@ -1,14 +1,14 @@
 #include "daemon/local/feeds.hpp"
 
+#include "daemon/base/metrics.hpp"
+#include "daemon/local/feed.hpp"
+
 #include <algorithm>
 #include <optional>
 #include <utility>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
-
-#include "daemon/base/metrics.hpp"
-#include "daemon/local/feed.hpp"
 
 namespace bridge55::local {
 namespace {
@@ -22,10 +22,12 @@ struct Feeds::Timer {
 };
 
 Feeds::Feeds(boost::asio::io_context& io, metrics::Registry& metrics)
-    : timer_(std::make_unique<Timer>(Timer{boost::asio::steady_timer(io), boost::asio::steady_timer(io)})), batch_(std::make_unique<Batch>()) {
+    : timer_(std::make_unique<Timer>(Timer{boost::asio::steady_timer(io), boost::asio::steady_timer(io)})),
+      batch_(std::make_unique<Batch>()) {
   for (const FeedKind kind : {FeedKind::sse, FeedKind::websocket, FeedKind::lines}) {
     const metrics::Labels labels{{"endpoint", std::string(endpoint_name(kind))}};
-    gauges_[static_cast<std::size_t>(kind)] = &metrics.gauge("bridge55_consumers", "Streams that are connected.", labels);
+    gauges_[static_cast<std::size_t>(kind)] =
+        &metrics.gauge("bridge55_consumers", "Streams that are connected.", labels);
     latency_[static_cast<std::size_t>(kind)] =
         &metrics.histogram("bridge55_delivery_seconds", "From receipt to delivery.", labels);
   }
@@ -51,7 +53,8 @@ void Feeds::remove(Feed& feed) {
 void Feeds::sweep() {
   const SteadyTime at = SteadyClock::now();
   // A feed that ends leaves the list from its own coroutine, never from inside `tick`.
-  for (Feed* feed : feeds_) feed->tick(at);
+  for (Feed* feed : feeds_)
+    feed->tick(at);
   timer_->timer.expires_after(kSweep);
   timer_->timer.async_wait([this](boost::system::error_code error) {
     if (!error && !feeds_.empty()) sweep();

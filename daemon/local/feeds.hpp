@@ -1,7 +1,11 @@
-// All streams that are connected, what they share, and the one timer that keeps idle ones alive. I/O thread only.
+// All streams that are connected, what they share, and the one timer that keeps idle ones alive. I/O thread
+// only.
 #pragma once
 
-#include <sys/uio.h>
+#include "daemon/base/clock.hpp"
+#include "daemon/events/event.hpp"
+#include "daemon/events/routes.hpp"
+#include "daemon/local/rounds.hpp"
 
 #include <array>
 #include <chrono>
@@ -12,12 +16,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <sys/uio.h>
 #include <vector>
-
-#include "daemon/base/clock.hpp"
-#include "daemon/events/event.hpp"
-#include "daemon/events/routes.hpp"
-#include "daemon/local/rounds.hpp"
 
 namespace boost::asio {
 class io_context;
@@ -26,7 +26,7 @@ namespace bridge55::metrics {
 class Registry;
 class Value;
 class Histogram;
-}
+}  // namespace bridge55::metrics
 
 namespace bridge55::local {
 
@@ -34,13 +34,14 @@ class Feed;
 
 enum class FeedKind { sse, websocket, lines };
 
-// What one write is gathered into, and which event each piece belongs to. One for all feeds: a feed uses it only between gathering and
-// writing.
+// What one write is gathered into, and which event each piece belongs to. One for all feeds: a feed uses it
+// only between gathering and writing.
 struct Batch {
-  static constexpr std::size_t kMaxPieces = 1024;       // IOV_MAX
-  static constexpr std::size_t kPiecesAnEvent = 3;      // name, id and envelope of a named SSE record
+  static constexpr std::size_t kMaxPieces = 1024;   // IOV_MAX
+  static constexpr std::size_t kPiecesAnEvent = 3;  // name, id and envelope of a named SSE record
   static constexpr std::size_t kMaxBytes = 1u << 20;
-  static constexpr std::uint32_t kNoEvent = UINT32_MAX;  // what is not an event: the rest of an earlier one, pings, errors
+  static constexpr std::uint32_t kNoEvent =
+      UINT32_MAX;  // what is not an event: the rest of an earlier one, pings, errors
 
   std::array<iovec, kMaxPieces> pieces;
   std::array<std::uint32_t, kMaxPieces> event_of;
@@ -77,10 +78,13 @@ class Feeds {
   std::size_t size() const { return feeds_.size(); }
 
   Batch& batch() { return *batch_; }
-  // Whether the feed with this number, woken because events came, leaves them for its next turn; `pump_held` comes in any case.
-  // `published`: Hub::published(), which tells one round of wakes from the next.
+  // Whether the feed with this number, woken because events came, leaves them for its next turn; `pump_held`
+  // comes in any case. `published`: Hub::published(), which tells one round of wakes from the next.
   bool leaves_for_later(std::uint64_t number, std::uint64_t published);
   SteadyTime round_began() const { return rounds_.began(); }
+  // Whether one more blocked feed may keep what it was reading: a bounded number of them.
+  bool may_keep_chunk() { return chunks_kept_ < kMostChunksKept && ++chunks_kept_ > 0; }
+  void chunk_let_go() { --chunks_kept_; }
   std::uint64_t next_number() { return next_number_++; }
 
   metrics::Histogram& latency(FeedKind kind) { return *latency_[static_cast<std::size_t>(kind)]; }
@@ -96,6 +100,8 @@ class Feeds {
   std::vector<Feed*> feeds_;
   Rounds rounds_;
   std::uint64_t published_ = 0, next_number_ = 0;
+  static constexpr std::size_t kMostChunksKept = 16;  // of at most a megabyte
+  std::size_t chunks_kept_ = 0;
   bool holding_ = false;
   std::array<metrics::Histogram*, 3> latency_{};
   std::array<metrics::Value*, 3> gauges_{};

@@ -53,10 +53,11 @@ $('go').onclick=tail;status();setInterval(status,2000);tail();
 
 Answer front_page() {
   Answer answer{200, "text/html; charset=utf-8", std::string(kPage), {}};
-  answer.headers = {{"Content-Security-Policy",
-                     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; "
-                     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
-                    {"Referrer-Policy", "no-referrer"}};
+  answer.headers = {
+      {"Content-Security-Policy",
+       "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; "
+       "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
+      {"Referrer-Policy", "no-referrer"}};
   return answer;
 }
 

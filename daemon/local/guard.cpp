@@ -1,12 +1,11 @@
 #include "daemon/local/guard.hpp"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
+#include "daemon/local/text.hpp"
 
 #include <algorithm>
+#include <arpa/inet.h>
 #include <array>
-
-#include "daemon/local/text.hpp"
+#include <netinet/in.h>
 
 namespace bridge55::local {
 namespace {
@@ -45,7 +44,10 @@ bool matches_allowed_host(const Authority& host, const std::vector<std::string>&
 }
 
 // A literal address of a listener that is not loopback cannot be rebound by DNS.
-bool is_own_address(const Authority& host, const Door& door) { return !door.address.empty() && host.host == door.address; }
+bool is_own_address(const Authority& host, const Door& door) {
+  const bool wildcard = door.address.empty() || door.address == "0.0.0.0" || door.address == "::";
+  return !wildcard && host.host == door.address;
+}
 
 std::string without_slash(std::string_view origin) {
   if (origin.ends_with('/')) origin.remove_suffix(1);
@@ -63,7 +65,9 @@ bool is_own_origin(std::string_view origin, const Authority& host, const Door& d
   return !door.unix_socket && port == door.port && is_loopback_name(authority->host);
 }
 
-Refusal denied(unsigned status, std::string message) { return Refusal{status, "FORBIDDEN", std::move(message), {}, {}}; }
+Refusal denied(unsigned status, std::string message) {
+  return Refusal{status, "FORBIDDEN", std::move(message), {}, {}};
+}
 
 }  // namespace
 
@@ -86,21 +90,30 @@ Admission admit(const Head& head, const Door& door, const config::Http& settings
     if (!parsed) return {bad_request("the Host header is not a host with an optional port"), {}};
     host = *parsed;
   }
-  if (!is_loopback_name(host.host) && !is_own_address(host, door) && !matches_allowed_host(host, settings.allowed_hosts)) {
-    return {denied(421, "this Host is not a loopback name or address; to allow it add it to http.allowed_hosts"), {}};
+  if (!is_loopback_name(host.host) && !is_own_address(host, door) &&
+      !matches_allowed_host(host, settings.allowed_hosts)) {
+    return {
+        denied(421, "this Host is not a loopback name or address; to allow it add it to http.allowed_hosts"),
+        {}};
   }
   if (const std::string* origin = head.find("origin")) {
     const auto& allowed = settings.allowed_origins;
-    const bool listed = std::any_of(allowed.begin(), allowed.end(),
-                                    [&](const std::string& a) { return without_slash(a) == without_slash(*origin); });
+    const bool listed = std::any_of(allowed.begin(), allowed.end(), [&](const std::string& a) {
+      return without_slash(a) == without_slash(*origin);
+    });
     if (listed) return {{}, *origin};
     if (!is_own_origin(*origin, host, door)) {
-      return {denied(403, "this Origin is not the listener's own; to allow it add it to http.allowed_origins"), {}};
+      return {
+          denied(403, "this Origin is not the listener's own; to allow it add it to http.allowed_origins"),
+          {}};
     }
   }
   const std::string* site = head.find("sec-fetch-site");
   if (site && *site != "same-origin" && *site != "none") {
-    return {denied(403, "a page of another site sent this request (Sec-Fetch-Site); only its own pages and apps are served"), {}};
+    return {denied(403,
+                   "a page of another site sent this request (Sec-Fetch-Site); only its own pages and apps "
+                   "are served"),
+            {}};
   }
   return {};
 }
@@ -109,7 +122,8 @@ std::optional<Refusal> refuse_secrets_in_url(const Params& query) {
   constexpr std::array<std::string_view, 3> kNames = {"token", "apikey", "api_key"};
   for (const auto& [name, value] : query) {
     if (std::find(kNames.begin(), kNames.end(), lower(name)) == kNames.end()) continue;
-    return bad_request("a token does not belong in a URL; send it as `Authorization: Bearer …` or `X-API-Key`");
+    return bad_request(
+        "a token does not belong in a URL; send it as `Authorization: Bearer …` or `X-API-Key`");
   }
   return {};
 }

@@ -52,7 +52,8 @@ BodyDecoder::Step BodyDecoder::take_size_line(std::string_view input) {
     return refuse(400, "a chunk's size is not a plain hexadecimal number");
   }
   const std::string_view rest = input.substr(digits);
-  if (!rest.empty() && rest[0] != '\r') return refuse(400, "a chunk's size is followed by something; extensions are not served");
+  if (!rest.empty() && rest[0] != '\r')
+    return refuse(400, "a chunk's size is followed by something; extensions are not served");
   if (rest.size() >= 2 && rest[1] != '\n') return refuse(400, "a chunk's size line does not end with CR LF");
   if (rest.size() < 2) return {};  // not whole yet
   if (size > limit_ - std::min(total_, limit_)) return refuse(413, "the body is larger than http.max_body");

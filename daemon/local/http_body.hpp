@@ -1,11 +1,11 @@
-// Where a request's body ends (RFC 9112, 6 and 7), decoded as it arrives: a length, or chunks without extensions and without trailers,
-// which this server refuses because parsers disagree on them. Pure.
+// Where a request's body ends (RFC 9112, 6 and 7), decoded as it arrives: a length, or chunks without
+// extensions and without trailers, which this server refuses because parsers disagree on them. Pure.
 #pragma once
+
+#include "daemon/local/http_head.hpp"
 
 #include <cstdint>
 #include <string_view>
-
-#include "daemon/local/http_head.hpp"
 
 namespace bridge55::local {
 
@@ -15,8 +15,8 @@ class BodyDecoder {
   BodyDecoder(const Head& head, std::uint64_t limit);
 
   struct Step {
-    std::size_t consumed = 0;   // bytes of the input that belong to this body and need not be offered again
-    std::string_view data;      // decoded bytes, inside the input
+    std::size_t consumed = 0;  // bytes of the input that belong to this body and need not be offered again
+    std::string_view data;     // decoded bytes, inside the input
   };
   // Takes one piece; call again with the rest while it consumes something and `done` is false.
   Step take(std::string_view input);

@@ -1,9 +1,9 @@
 #include "daemon/local/http_head.hpp"
 
+#include "daemon/local/text.hpp"
+
 #include <algorithm>
 #include <array>
-
-#include "daemon/local/text.hpp"
 
 namespace bridge55::local {
 namespace {
@@ -13,32 +13,42 @@ constexpr std::size_t kMaxMethod = 32;
 
 // A second line of any of these would let two readers see two requests.
 constexpr std::array<std::string_view, 12> kSingle = {
-    "host",          "content-length", "transfer-encoding", "authorization",     "origin",                "content-type",
-    "last-event-id", "x-api-key",      "sec-fetch-site",    "sec-websocket-key", "sec-websocket-version", "expect"};
+    "host",           "content-length",    "transfer-encoding",     "authorization",
+    "origin",         "content-type",      "last-event-id",         "x-api-key",
+    "sec-fetch-site", "sec-websocket-key", "sec-websocket-version", "expect"};
 
-bool visible(char c) { return c > 0x20 && c < 0x7f; }
+bool visible(char c) {
+  return c > 0x20 && c < 0x7f;
+}
 
 bool path_char(char c) {
   const bool alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
   return alnum || std::string_view("-._~%!$&'()*+,;=:@/").find(c) != std::string_view::npos;
 }
 
-// Browsers send `^`, `|`, `{` and the like unescaped in a query, so only what RFC 3986 and WHATWG URLs both escape is refused.
-bool query_char(char c) { return visible(c) && c != '#' && c != '"' && c != '<' && c != '>'; }
+// Browsers send `^`, `|`, `{` and the like unescaped in a query, so only what RFC 3986 and WHATWG URLs both
+// escape is refused.
+bool query_char(char c) {
+  return visible(c) && c != '#' && c != '"' && c != '<' && c != '>';
+}
 
 // Empty where the target is in origin form (RFC 9112, 3.2.1) and unambiguous.
 std::string_view target_fault(std::string_view target) {
-  if (target.empty() || target.front() != '/') return "the target must be a path (absolute-form, authority-form and * are not served)";
+  if (target.empty() || target.front() != '/')
+    return "the target must be a path (absolute-form, authority-form and * are not served)";
   const std::size_t question = std::min(target.find('?'), target.size());
   const std::string_view path = target.substr(0, question), query = target.substr(question);
-  if (!std::all_of(path.begin(), path.end(), path_char)) return "the path holds a character that must be percent-encoded";
-  if (!std::all_of(query.begin(), query.end(), query_char)) return "the query holds a character that must be percent-encoded";
+  if (!std::all_of(path.begin(), path.end(), path_char))
+    return "the path holds a character that must be percent-encoded";
+  if (!std::all_of(query.begin(), query.end(), query_char))
+    return "the query holds a character that must be percent-encoded";
   return {};
 }
 
 std::string read_request_line(std::string_view line, Head& head) {
   const std::size_t first = line.find(' '), last = line.rfind(' ');
-  if (first == std::string_view::npos || first == last) return "the request line is not `METHOD /path HTTP/1.1`";
+  if (first == std::string_view::npos || first == last)
+    return "the request line is not `METHOD /path HTTP/1.1`";
   head.method = line.substr(0, first);
   head.target = line.substr(first + 1, last - first - 1);
   const std::string_view version = line.substr(last + 1);
@@ -52,11 +62,13 @@ std::string read_request_line(std::string_view line, Head& head) {
 std::string read_header_line(std::string_view line, Head& head) {
   if (line.front() == ' ' || line.front() == '\t') return "a header is folded over two lines";
   const std::size_t colon = line.find(':');
-  if (colon == std::string_view::npos || !is_token(line.substr(0, colon))) return "a header's name is not a token followed by a colon";
+  if (colon == std::string_view::npos || !is_token(line.substr(0, colon)))
+    return "a header's name is not a token followed by a colon";
   if (head.headers.size() == kMaxHeaders) return "there are more than 100 headers";
   Header header{std::string(line.substr(0, colon)), std::string(trim(line.substr(colon + 1)))};
   for (const std::string_view single : kSingle) {
-    if (same_ignoring_case(header.name, single) && head.find(single)) return "the header " + std::string(single) + " is there twice";
+    if (same_ignoring_case(header.name, single) && head.find(single))
+      return "the header " + std::string(single) + " is there twice";
   }
   head.headers.push_back(std::move(header));
   return {};
@@ -69,7 +81,8 @@ std::string read_framing(Head& head) {
   if (length && encoding) return "Content-Length and Transfer-Encoding exclude each other";
   if (encoding) {
     if (head.minor == 0) return "HTTP/1.0 knows no Transfer-Encoding";
-    if (!same_ignoring_case(*encoding, "chunked")) return "the only Transfer-Encoding served is one `chunked`";
+    if (!same_ignoring_case(*encoding, "chunked"))
+      return "the only Transfer-Encoding served is one `chunked`";
     head.chunked = true;
   }
   if (length) {
@@ -81,9 +94,11 @@ std::string read_framing(Head& head) {
 }
 
 std::string read_connection(Head& head) {
-  head.keep_alive = head.minor == 1 ? !head.lists("connection", "close") : head.lists("connection", "keep-alive");
+  head.keep_alive =
+      head.minor == 1 ? !head.lists("connection", "close") : head.lists("connection", "keep-alive");
   const std::string* expect = head.find("expect");
-  if (expect && !same_ignoring_case(*expect, "100-continue")) return "the only expectation served is 100-continue";
+  if (expect && !same_ignoring_case(*expect, "100-continue"))
+    return "the only expectation served is 100-continue";
   head.expects_continue = expect && head.minor == 1;
   if (!head.find("host")) return "there is no Host header";
   return {};
@@ -92,7 +107,8 @@ std::string read_connection(Head& head) {
 }  // namespace
 
 const std::string* Head::find(std::string_view name) const {
-  const auto it = std::find_if(headers.begin(), headers.end(), [&](const Header& h) { return same_ignoring_case(h.name, name); });
+  const auto it = std::find_if(headers.begin(), headers.end(),
+                               [&](const Header& h) { return same_ignoring_case(h.name, name); });
   return it == headers.end() ? nullptr : &it->value;
 }
 

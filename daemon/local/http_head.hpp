@@ -1,7 +1,10 @@
-// The head of an HTTP/1 request, read strictly (RFC 9112): one pass over the raw bytes, so that nothing but these rules decides what a
-// request is and where it ends. Refuses what parsers are known to disagree on: obs-fold, repeated Host or Content-Length,
-// Transfer-Encoding other than one `chunked`, absolute targets, bare line feeds. Pure.
+// The head of an HTTP/1 request, read strictly (RFC 9112): one pass over the raw bytes, so that nothing but
+// these rules decides what a request is and where it ends. Refuses what parsers are known to disagree on:
+// obs-fold, repeated Host or Content-Length, Transfer-Encoding other than one `chunked`, absolute targets,
+// bare line feeds. Pure.
 #pragma once
+
+#include "daemon/local/refusal.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -10,8 +13,6 @@
 #include <string_view>
 #include <variant>
 #include <vector>
-
-#include "daemon/local/refusal.hpp"
 
 namespace bridge55::local {
 
@@ -35,8 +36,8 @@ struct Head {
   bool has_body() const { return chunked || content_length.value_or(0) > 0; }
 };
 
-// Looks for the end of a head in bytes that keep growing, and refuses at the first byte that cannot be part of one: a TLS hello, an
-// HTTP/2 preface or noise is answered at once, not at the timeout.
+// Looks for the end of a head in bytes that keep growing, and refuses at the first byte that cannot be part
+// of one: a TLS hello, an HTTP/2 preface or noise is answered at once, not at the timeout.
 class HeadScanner {
  public:
   explicit HeadScanner(std::size_t max_header) : max_header_(max_header) {}

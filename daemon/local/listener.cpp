@@ -1,13 +1,15 @@
 #include "daemon/local/listener.hpp"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include "daemon/base/clock.hpp"
+#include "daemon/base/log.hpp"
 
 #include <cerrno>
 #include <chrono>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string_view>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -16,9 +18,6 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-
-#include "daemon/base/clock.hpp"
-#include "daemon/base/log.hpp"
 
 namespace bridge55::local {
 namespace {
@@ -30,12 +29,15 @@ constexpr int kAcceptsAtOnce = 64;  // then other sockets get their turn
 constexpr std::chrono::milliseconds kBackoff{100};
 constexpr std::chrono::seconds kQuiet{10};  // between two log lines about the same shortage
 
-bool out_of_something(int error) { return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM; }
+bool out_of_something(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
 
 void tune(int descriptor, bool tcp) {
   if (!tcp) return;
   const int on = 1;
-  // BBR, where it is the system's choice, paces and now and then starves a stream that never leaves the machine.
+  // BBR, where it is the system's choice, paces and now and then starves a stream that never leaves the
+  // machine.
   constexpr std::string_view kCongestion = "reno";
   ::setsockopt(descriptor, IPPROTO_TCP, TCP_CONGESTION, kCongestion.data(), kCongestion.size());
   ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -46,7 +48,10 @@ void tune(int descriptor, bool tcp) {
 
 struct Listener::State {
   State(asio::io_context& loop, BoundSocket bound, Handlers handlers_)
-      : socket(std::move(bound)), descriptor(loop, socket.release_descriptor()), timer(loop), handlers(std::move(handlers_)) {}
+      : socket(std::move(bound)),
+        descriptor(loop, socket.release_descriptor()),
+        timer(loop),
+        handlers(std::move(handlers_)) {}
 
   BoundSocket socket;
   asio::posix::stream_descriptor descriptor;
@@ -58,7 +63,8 @@ struct Listener::State {
   // Takes what waits; errno of what stopped it, 0 where there may be more.
   int accept_some() {
     for (int i = 0; i < kAcceptsAtOnce; ++i) {
-      const int accepted = ::accept4(descriptor.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      const int accepted =
+          ::accept4(descriptor.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
       if (accepted < 0) return errno;
       tune(accepted, !socket.host().empty());
       handlers.accepted(accepted);
@@ -70,13 +76,16 @@ struct Listener::State {
     const SteadyTime now = SteadyClock::now();
     if (now - said < kQuiet) return;
     said = now;
-    log::warning("a connection cannot be accepted", {{"listener", socket.text()}, {"error", error_code(error, boost::system::system_category()).message()}});
+    log::warning("a connection cannot be accepted",
+                 {{"listener", socket.text()},
+                  {"error", error_code(error, boost::system::system_category()).message()}});
   }
 
   static asio::awaitable<void> run(std::shared_ptr<State> self) {
     while (!self->closed) {
       const auto token = asio::as_tuple(asio::use_awaitable);
-      const auto [error] = co_await self->descriptor.async_wait(asio::posix::stream_descriptor::wait_read, token);
+      const auto [error] =
+          co_await self->descriptor.async_wait(asio::posix::stream_descriptor::wait_read, token);
       if (error || self->closed) co_return;
       const int stopped = self->accept_some();
       if (!out_of_something(stopped)) continue;
@@ -103,7 +112,9 @@ Listener::~Listener() {
   state_->socket = BoundSocket();  // removes the file now, not when the coroutine has ended
 }
 
-const BoundSocket& Listener::socket() const { return state_->socket; }
+const BoundSocket& Listener::socket() const {
+  return state_->socket;
+}
 
 Peer peer_of(int descriptor, bool unix_socket) {
   Peer peer;

@@ -1,12 +1,12 @@
 // Accepts on one listening socket and hands the descriptors over. I/O thread only. Ends when it is destroyed.
 #pragma once
 
+#include "daemon/local/auth.hpp"
+#include "daemon/local/bind.hpp"
+
 #include <functional>
 #include <memory>
 #include <string>
-
-#include "daemon/local/auth.hpp"
-#include "daemon/local/bind.hpp"
 
 namespace boost::asio {
 class io_context;
@@ -18,7 +18,7 @@ class Listener {
  public:
   struct Handlers {
     std::function<void(int descriptor)> accepted;  // non-blocking, close-on-exec, the handler's to close
-    std::function<bool()> make_room;               // out of descriptors: close something idle; false: nothing to close
+    std::function<bool()> make_room;  // out of descriptors: close something idle; false: nothing to close
   };
   Listener(boost::asio::io_context& io, BoundSocket socket, Handlers handlers);
   ~Listener();

@@ -1,5 +1,7 @@
 #include "daemon/local/page.hpp"
 
+#include "daemon/local/context.hpp"
+
 #include <algorithm>
 #include <memory>
 #include <optional>
@@ -8,8 +10,6 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-
-#include "daemon/local/context.hpp"
 
 namespace bridge55::local {
 namespace {
@@ -21,8 +21,9 @@ constexpr std::size_t kMaxPageBytes = 8u << 20;
 
 Refusal gone(events::EventId gone_through, events::EventId oldest) {
   Refusal refusal{410, "NOT_FOUND", "", {}, {}};
-  refusal.message = "events up to " + std::to_string(gone_through) + " were deleted by retention; the oldest held is " +
-                    std::to_string(oldest) + "; use after=earliest";
+  refusal.message = "events up to " + std::to_string(gone_through) +
+                    " were deleted by retention; the oldest held is " + std::to_string(oldest) +
+                    "; use after=earliest";
   refusal.detail = {{"gone_through", std::to_string(gone_through)}, {"oldest", std::to_string(oldest)}};
   return refusal;
 }
@@ -48,7 +49,8 @@ events::ReadRequest read_request(const PageQuery& query, events::EventId after) 
 
 std::string page_body(const events::ReadResult& result, events::EventId after) {
   std::size_t size = 64;
-  for (const auto& event : result.events) size += event->envelope().size() + 2;
+  for (const auto& event : result.events)
+    size += event->envelope().size() + 2;
   std::string body;
   body.reserve(size);
   body += R"({"events":[)";
@@ -81,9 +83,11 @@ net::awaitable<std::variant<Answer, Refusal>> read_page(Context& context, const 
     waiting->timer.cancel();
   });
   if (!waiting->result) co_await waiting->timer.async_wait(asio::as_tuple(asio::use_awaitable));
-  if (!waiting->result) co_return Result(Refusal{503, "JOURNAL_UNAVAILABLE", "the journal does not answer", {}, {}});
+  if (!waiting->result)
+    co_return Result(Refusal{503, "JOURNAL_UNAVAILABLE", "the journal does not answer", {}, {}});
   const events::ReadResult& result = *waiting->result;
-  if (explicit_id && result.gone_through > after) co_return Result(gone(result.gone_through, result.oldest_id));
+  if (explicit_id && result.gone_through > after && result.oldest_id > after)
+    co_return Result(gone(result.gone_through, result.oldest_id));
   Answer answer;
   answer.body = page_body(result, after);
   co_return Result(std::move(answer));

@@ -1,12 +1,12 @@
 // GET /events/page: a bounded piece of the journal as JSON, envelopes byte for byte (contract, section 5).
 #pragma once
 
-#include <variant>
-
 #include "daemon/events/journal.hpp"
 #include "daemon/local/answer.hpp"
 #include "daemon/local/query.hpp"
 #include "daemon/net/stream.hpp"
+
+#include <variant>
 
 namespace bridge55::local {
 

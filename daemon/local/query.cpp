@@ -1,9 +1,9 @@
 #include "daemon/local/query.hpp"
 
+#include "daemon/local/text.hpp"
+
 #include <algorithm>
 #include <chrono>
-
-#include "daemon/local/text.hpp"
 
 namespace bridge55::local {
 namespace {
@@ -25,7 +25,8 @@ bool has_ambiguous_escape(std::string_view path) {
 }
 
 bool has_control(std::string_view text) {
-  return std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+  return std::any_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
 std::optional<Params> parse_params(std::string_view query) {
@@ -41,7 +42,8 @@ std::optional<Params> parse_params(std::string_view query) {
 }
 
 void add_list(std::vector<std::string>& list, std::string_view text) {
-  for (const std::string_view part : split_list(text)) list.emplace_back(part);
+  for (const std::string_view part : split_list(text))
+    list.emplace_back(part);
 }
 
 std::optional<bool> parse_flag(std::string_view text) {
@@ -51,7 +53,8 @@ std::optional<bool> parse_flag(std::string_view text) {
 }
 
 // Takes a parameter that every event endpoint has. `taken` is false where it is another one.
-std::optional<Refusal> take_filter(const std::pair<std::string, std::string>& param, config::Match& match, bool& taken) {
+std::optional<Refusal> take_filter(const std::pair<std::string, std::string>& param, config::Match& match,
+                                   bool& taken) {
   const auto& [name, value] = param;
   taken = true;
   if (name == "source") {
@@ -80,7 +83,8 @@ std::optional<Refusal> compile(const config::Match& match, events::Filter& into)
 }
 
 Refusal unknown(const std::string& name, std::string_view known) {
-  return bad_request("unknown query parameter `" + name + "`; known are source, channel, event, key, where, " + std::string(known));
+  return bad_request("unknown query parameter `" + name +
+                     "`; known are source, channel, event, key, where, " + std::string(known));
 }
 
 std::optional<Refusal> take_start(const std::string& value, Start& start) {
@@ -90,7 +94,8 @@ std::optional<Refusal> take_start(const std::string& value, Start& start) {
   return {};
 }
 
-std::optional<Refusal> take_stream_param(const std::pair<std::string, std::string>& param, StreamQuery& query) {
+std::optional<Refusal> take_stream_param(const std::pair<std::string, std::string>& param,
+                                         StreamQuery& query) {
   const auto& [name, value] = param;
   if (name == "after") return take_start(value, query.start);
   if (name == "consumer") {
@@ -105,7 +110,9 @@ std::optional<Refusal> take_stream_param(const std::pair<std::string, std::strin
   } else if (name == "snapshot") {
     const auto flag = parse_flag(value);
     if (!flag) return bad_request("snapshot: expected true or false");
-    if (*flag) return bad_request("snapshot: snapshots are not available in this version; use after=<id>|earliest|latest");
+    if (*flag)
+      return bad_request(
+          "snapshot: snapshots are not available in this version; use after=<id>|earliest|latest");
   } else {
     return unknown(name, "after, consumer, named, snapshot");
   }
@@ -212,7 +219,8 @@ std::optional<WallMicros> parse_rfc3339(std::string_view text) {
   const int hour = digits(text, 11, 2), minute = digits(text, 14, 2), second = digits(text, 17, 2);
   if (text.size() < 20 || text[4] != '-' || text[7] != '-' || text[13] != ':' || text[16] != ':') return {};
   if (text[10] != 'T' && text[10] != 't' && text[10] != ' ') return {};
-  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)),
+  const std::chrono::year_month_day date{std::chrono::year(year),
+                                         std::chrono::month(static_cast<unsigned>(month)),
                                          std::chrono::day(static_cast<unsigned>(day))};
   if (year < 0 || month < 0 || day < 0 || !date.ok()) return {};
   if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60) return {};
@@ -221,14 +229,17 @@ std::optional<WallMicros> parse_rfc3339(std::string_view text) {
   if (text[at] == '.') {
     std::int64_t unit = 100'000;
     const std::size_t first = ++at;
-    for (; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at, unit /= 10) micros += (text[at] - '0') * unit;
+    for (; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at, unit /= 10)
+      micros += (text[at] - '0') * unit;
     if (at == first) return {};
   }
   const std::string_view zone = text.substr(at);
   std::int64_t offset_minutes = 0;
   if (zone != "Z" && zone != "z") {
     const int zone_hour = digits(zone, 1, 2), zone_minute = digits(zone, 4, 2);
-    if (zone.size() != 6 || zone[3] != ':' || zone_hour < 0 || zone_hour > 23 || zone_minute < 0 || zone_minute > 59) return {};
+    if (zone.size() != 6 || zone[3] != ':' || zone_hour < 0 || zone_hour > 23 || zone_minute < 0 ||
+        zone_minute > 59)
+      return {};
     if (zone[0] != '+' && zone[0] != '-' && zone[0] != ' ') return {};
     offset_minutes = (zone_hour * 60 + zone_minute) * (zone[0] == '-' ? -1 : 1);
   }

@@ -1,5 +1,12 @@
-// The target of a request, taken apart, and what the query of an event endpoint asks for (contract, section 5). Pure.
+// The target of a request, taken apart, and what the query of an event endpoint asks for (contract, section
+// 5). Pure.
 #pragma once
+
+#include "config/config.hpp"
+#include "daemon/base/clock.hpp"
+#include "daemon/events/event.hpp"
+#include "daemon/events/filter.hpp"
+#include "daemon/local/refusal.hpp"
 
 #include <cstddef>
 #include <optional>
@@ -8,12 +15,6 @@
 #include <utility>
 #include <variant>
 #include <vector>
-
-#include "config/config.hpp"
-#include "daemon/base/clock.hpp"
-#include "daemon/events/event.hpp"
-#include "daemon/events/filter.hpp"
-#include "daemon/local/refusal.hpp"
 
 namespace bridge55::local {
 
@@ -41,7 +42,8 @@ struct StreamQuery {
   std::string consumer;
   bool named = false;
 };
-// `last_event_id`: the header of that name; it wins over `after`, because a reconnecting EventSource repeats its URL.
+// `last_event_id`: the header of that name; it wins over `after`, because a reconnecting EventSource repeats
+// its URL.
 std::variant<StreamQuery, Refusal> parse_stream_query(const Params& params, std::string_view last_event_id);
 
 struct PageQuery {

@@ -1,4 +1,5 @@
-// Why a request is not served, in the vendor's error shape: `{"detail": {"message", "code"}}` (contract, section 6).
+// Why a request is not served, in the vendor's error shape: `{"detail": {"message", "code"}}` (contract,
+// section 6).
 #pragma once
 
 #include <string>
@@ -15,6 +16,8 @@ struct Refusal {
   std::vector<std::pair<std::string, std::string>> detail;   // further members of `detail`, as strings
 };
 
-inline Refusal bad_request(std::string message) { return Refusal{400, "BAD_REQUEST", std::move(message), {}, {}}; }
+inline Refusal bad_request(std::string message) {
+  return Refusal{400, "BAD_REQUEST", std::move(message), {}, {}};
+}
 
 }  // namespace bridge55::local

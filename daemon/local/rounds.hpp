@@ -1,21 +1,22 @@
-// Which of many streams are written to when an event comes. A write to a loopback TCP socket costs 2 to 5 µs whatever it carries, so a
-// hundred streams at a thousand events a second would spend a quarter of a core and more on it. Where streams are many and events come
-// quickly, each stream takes its turn every k-th time and then gets k events in one write; an event waits for kLongest at most, and not at
-// all where streams are few or events are rare. Pure: time is a parameter.
+// Which of many streams are written to when an event comes. A write to a loopback TCP socket costs 2 to 5 µs
+// whatever it carries, so a hundred streams at a thousand events a second would spend a quarter of a core and
+// more on it. Where streams are many and events come quickly, each stream takes its turn every k-th time and
+// then gets k events in one write; an event waits for kLongest at most, and not at all where streams are few
+// or events are rare. Pure: time is a parameter.
 #pragma once
+
+#include "daemon/base/clock.hpp"
 
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 
-#include "daemon/base/clock.hpp"
-
 namespace bridge55::local {
 
 class Rounds {
  public:
-  static constexpr std::size_t kMany = 48000;  // fewer are written to in under a quarter of a millisecond
+  static constexpr std::size_t kMany = 48;  // fewer are written to in under a quarter of a millisecond
   static constexpr std::chrono::microseconds kLongest{1100};
   static constexpr std::uint64_t kMostGroups = 16;
 
@@ -26,7 +27,12 @@ class Rounds {
     began_ = now;
     average_ += (gap - average_) / 4;
     ++round_;
-    groups_ = streams < kMany ? 1 : std::min<std::uint64_t>(1 + static_cast<std::uint64_t>(kLongest / std::max(average_, SteadyClock::duration(1))), kMostGroups);
+    groups_ =
+        streams < kMany
+            ? 1
+            : std::min<std::uint64_t>(
+                  1 + static_cast<std::uint64_t>(kLongest / std::max(average_, SteadyClock::duration(1))),
+                  kMostGroups);
   }
   // Whether the stream with this number is written to in this round.
   bool takes_turn(std::uint64_t number) const { return (number + round_) % groups_ == 0; }

@@ -1,9 +1,13 @@
 #include "daemon/local/router.hpp"
 
+#include <optional>
+
 namespace bridge55::local {
 namespace {
 
-using config::Scope;
+constexpr unsigned kAnybody = 0;
+constexpr unsigned kEvents = static_cast<unsigned>(config::Scope::events);
+constexpr unsigned kAdmin = static_cast<unsigned>(config::Scope::admin);
 
 // The part of the path that a route's final `*` stands for; nothing where the route is another path.
 std::optional<std::string_view> match_path(std::string_view pattern, std::string_view path) {
@@ -26,7 +30,8 @@ void add_method(std::string& allow, std::string_view method) {
 }
 
 std::string not_found_text(std::string_view path) {
-  if (path == "/state" || path.starts_with("/state/")) return "the state of sources is not served by this version";
+  if (path == "/state" || path.starts_with("/state/"))
+    return "the state of sources is not served by this version";
   return "nothing is served here; GET /status, /events, /events/page, /metrics, /healthz and /readyz are";
 }
 
@@ -34,17 +39,17 @@ std::string not_found_text(std::string_view path) {
 
 const std::vector<Route>& routes() {
   static const std::vector<Route> table = {
-      {"GET", "/", Endpoint::front_page, Scope::events},
-      {"GET", "/events", Endpoint::events, Scope::events},
-      {"GET", "/events/page", Endpoint::events_page, Scope::events},
-      {"POST", "/events/ack", Endpoint::ack, Scope::events},
-      {"DELETE", "/events/consumers/*", Endpoint::consumer, Scope::events},
-      {"GET", "/healthz", Endpoint::alive, {}},
-      {"GET", "/livez", Endpoint::alive, {}},
-      {"GET", "/readyz", Endpoint::ready, {}},
-      {"GET", "/metrics", Endpoint::metrics, {}},
-      {"GET", "/status", Endpoint::status, Scope::events},
-      {"POST", "/admin/reload", Endpoint::reload, Scope::admin},
+      {"GET", "/", Endpoint::front_page, kEvents},
+      {"GET", "/events", Endpoint::events, kEvents},
+      {"GET", "/events/page", Endpoint::events_page, kEvents},
+      {"POST", "/events/ack", Endpoint::ack, kEvents},
+      {"DELETE", "/events/consumers/*", Endpoint::consumer, kEvents | kAdmin},
+      {"GET", "/healthz", Endpoint::alive, kAnybody},
+      {"GET", "/livez", Endpoint::alive, kAnybody},
+      {"GET", "/readyz", Endpoint::ready, kAnybody},
+      {"GET", "/metrics", Endpoint::metrics, kAnybody},
+      {"GET", "/status", Endpoint::status, kEvents | kAdmin},
+      {"POST", "/admin/reload", Endpoint::reload, kAdmin},
   };
   return table;
 }
@@ -54,11 +59,12 @@ std::variant<Routed, Refusal> route(std::string_view method, std::string_view pa
   for (const Route& entry : routes()) {
     const auto segment = match_path(entry.path, path);
     if (!segment) continue;
-    if (serves(entry.method, method)) return Routed{entry.endpoint, entry.scope, std::string(*segment)};
+    if (serves(entry.method, method)) return Routed{entry.endpoint, entry.scopes, std::string(*segment)};
     add_method(allow, entry.method);
   }
   if (allow.empty()) return Refusal{404, "NOT_FOUND", not_found_text(path), {}, {}};
-  return Refusal{405, "BAD_REQUEST", "this method is not served here; allowed: " + allow, {{"Allow", allow}}, {}};
+  return Refusal{
+      405, "BAD_REQUEST", "this method is not served here; allowed: " + allow, {{"Allow", allow}}, {}};
 }
 
 }  // namespace bridge55::local

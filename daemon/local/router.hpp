@@ -1,14 +1,13 @@
 // Which endpoint serves a path, with which scope: one table (contract, sections 5, 9 and 10). Pure.
 #pragma once
 
-#include <optional>
+#include "config/config.hpp"
+#include "daemon/local/refusal.hpp"
+
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
-
-#include "config/config.hpp"
-#include "daemon/local/refusal.hpp"
 
 namespace bridge55::local {
 
@@ -18,13 +17,13 @@ struct Route {
   std::string_view method;  // GET serves HEAD too
   std::string_view path;    // a final `*` takes one segment
   Endpoint endpoint;
-  std::optional<config::Scope> scope;  // none: anybody who comes through the guard
+  unsigned scopes;  // config::Scope bits, any of which opens it; 0: anybody who comes through the guard
 };
 const std::vector<Route>& routes();
 
 struct Routed {
   Endpoint endpoint;
-  std::optional<config::Scope> scope;
+  unsigned scopes;
   std::string segment;  // what `*` stood for
 };
 // 404 with NOT_FOUND, or 405 with Allow.

@@ -1,7 +1,13 @@
-// The local door: everything that programs on this machine connect to. Listeners, HTTP endpoints, event streams over SSE, WebSocket and
-// UNIX sockets, durable consumer names (contract, sections 5, 9 and 10).
+// The local door: everything that programs on this machine connect to. Listeners, HTTP endpoints, event
+// streams over SSE, WebSocket and UNIX sockets, durable consumer names (contract, sections 5, 9 and 10).
 // Made, used and destroyed on the I/O thread; must not outlive the hub, the registry or the io_context.
 #pragma once
+
+#include "config/config.hpp"
+#include "daemon/events/hub.hpp"
+#include "daemon/events/journal.hpp"
+#include "daemon/events/routes.hpp"
+#include "daemon/local/app.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -11,12 +17,6 @@
 #include <stdexcept>
 #include <string>
 #include <vector>
-
-#include "config/config.hpp"
-#include "daemon/events/hub.hpp"
-#include "daemon/events/journal.hpp"
-#include "daemon/events/routes.hpp"
-#include "daemon/local/app.hpp"
 
 namespace boost::asio {
 class io_context;
@@ -32,7 +32,8 @@ struct Settings {
   config::Http http;
   std::optional<std::vector<config::Client>> clients;  // absent: section 9's defaults
   config::Duration consumers_expire = std::chrono::hours(24 * 7);
-  std::vector<int> inherited;  // listening descriptors from systemd; each serves the listener or feed whose address it has
+  std::vector<int>
+      inherited;  // listening descriptors from systemd; each serves the listener or feed whose address it has
 };
 
 // One line of /readyz. `counts`: whether it decides the answer, or is only shown by `?verbose`.
@@ -49,14 +50,16 @@ struct Outcome {
   std::string text;  // why not, in words
 };
 
-// What the rest of the daemon tells the door and hears from it. All are called on the I/O thread; `metrics`, `status` and `ready` must be
-// set, the others may be empty.
+// What the rest of the daemon tells the door and hears from it. All are called on the I/O thread; `metrics`,
+// `status` and `ready` must be set, the others may be empty.
 struct Providers {
-  std::function<std::string()> metrics;               // Prometheus text
-  std::function<std::string(const App&)> status;      // the JSON of /status; names of apps and consumers only for `admin`
-  std::function<std::vector<Check>(const std::vector<std::string>& require)> ready;  // `require`: names of sessions and sinks, or `all`
-  std::function<Outcome(const App&)> reload;          // POST /admin/reload; empty: 404
-  std::function<void()> cursors_moved;                // `lowest_cursor` may have changed: hold_from
+  std::function<std::string()> metrics;  // Prometheus text
+  std::function<std::string(const App&)>
+      status;  // the JSON of /status; names of apps and consumers only for `admin`
+  std::function<std::vector<Check>(const std::vector<std::string>& require)>
+      ready;                                  // `require`: names of sessions and sinks, or `all`
+  std::function<Outcome(const App&)> reload;  // POST /admin/reload; empty: 404
+  std::function<void()> cursors_moved;        // `lowest_cursor` may have changed: hold_from
   // A durable name was dropped because nobody used it for `consumers.expire`: to be said loudly.
   std::function<void(const events::ConsumerRecord& consumer)> consumer_expired;
 };
@@ -65,12 +68,14 @@ struct Providers {
 struct ConsumerStatus {
   std::string name;      // durable name; empty: none
   std::string app;       // client name; empty: not identified
-  std::string endpoint;  // sse | websocket | unix | unix sink's name; empty: a durable name that nobody is connected to
-  events::EventId cursor = 0;  // durable: last acknowledged; else last sent
+  std::string endpoint;  // sse | websocket | unix | unix sink's name; empty: a durable name that nobody is
+                         // connected to
+  events::EventId cursor = 0;    // durable: last acknowledged; else last sent
   std::uint64_t lag_events = 0;  // exact while the tail holds them, else estimated
 };
 
-// Why a listener cannot be opened: 69 address in use or unavailable, 77 no permission, 78 a setting that cannot work.
+// Why a listener cannot be opened: 69 address in use or unavailable, 77 no permission, 78 a setting that
+// cannot work.
 class ListenError : public std::runtime_error {
  public:
   ListenError(int code, const std::string& text) : std::runtime_error(text), exit_code(code) {}
@@ -79,7 +84,8 @@ class ListenError : public std::runtime_error {
 
 class Server {
  public:
-  Server(boost::asio::io_context& io, Settings settings, events::Hub& hub, metrics::Registry& metrics, Providers providers);
+  Server(boost::asio::io_context& io, Settings settings, events::Hub& hub, metrics::Registry& metrics,
+         Providers providers);
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
@@ -88,7 +94,8 @@ class Server {
   void restore(const std::vector<events::ConsumerRecord>& consumers);
   // Opens every listener and begins to serve. Throws ListenError; nothing is left open then.
   void start();
-  // Where it listens, ports resolved: `127.0.0.1:5580`, `[::1]:5580`, `/run/bridge55/api.sock`; in the order of the settings.
+  // Where it listens, ports resolved: `127.0.0.1:5580`, `[::1]:5580`, `/run/bridge55/api.sock`; in the order
+  // of the settings.
   std::vector<std::string> addresses() const;
 
   // A `kind: unix` sink: no routes at all is every event. Throws ListenError.
@@ -97,13 +104,13 @@ class Server {
   void set_feed_routes(const std::string& name, std::optional<events::SinkRoutes> routes);
   void remove_feed(const std::string& name);  // consumers are told and closed
 
-  // A reload. Listeners that did not change keep their socket and connections; new ones open before old ones close. Connections that exist
-  // keep what they were granted, apart from those whose client is gone or lost a scope: these are closed. Throws ListenError, and then
-  // nothing has changed.
+  // A reload. Listeners that did not change keep their socket and connections; new ones open before old ones
+  // close. Connections that exist keep what they were granted, apart from those whose client is gone or lost
+  // a scope: these are closed. Throws ListenError, and then nothing has changed.
   void apply(Settings settings);
 
-  // No new connections; requests in flight finish, streams are closed (WebSocket 1001); `drained` is called once, at the deadline at the
-  // latest.
+  // No new connections; requests in flight finish, streams are closed (WebSocket 1001); `drained` is called
+  // once, at the deadline at the latest.
   void drain(std::chrono::milliseconds deadline, std::function<void()> drained);
   // Closes everything at once. Socket files are removed.
   void stop();

@@ -17,7 +17,8 @@ std::string_view trim(std::string_view text);  // spaces and tabs
 std::vector<std::string_view> split_list(std::string_view text, char separator = ',');
 // Digits alone, no sign, no space; nothing where it does not fit 64 bits.
 std::optional<std::uint64_t> parse_decimal(std::string_view text);
-// RFC 3986 percent-decoding; nothing where an escape is broken. `plus_is_space`: as HTML forms and URLSearchParams write a query.
+// RFC 3986 percent-decoding; nothing where an escape is broken. `plus_is_space`: as HTML forms and
+// URLSearchParams write a query.
 std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space);
 // RFC 9110, 5.6.2.
 bool is_token(std::string_view text);

@@ -17,7 +17,8 @@ std::optional<std::vector<std::string>> string_list(std::string_view token, bool
   std::vector<std::string> list;
   if (const auto text = text_or_number(token)) {
     if (whole) return std::vector<std::string>{*text};
-    for (const std::string_view part : split_list(*text)) list.emplace_back(part);
+    for (const std::string_view part : split_list(*text))
+      list.emplace_back(part);
     return list;
   }
   bool good = true;
@@ -73,14 +74,17 @@ std::string take_member(std::string_view name, std::string_view value, Command& 
   if (name == "ack") return take_ack(value, command);
   if (name == "where") return take_where(value, command);
   if (name == "snapshot") {
-    return value == "false" ? "" : "snapshot: snapshots are not available in this version; use {\"after\": …}";
+    return value == "false" ? ""
+                            : "snapshot: snapshots are not available in this version; use {\"after\": …}";
   }
   std::optional<std::vector<std::string>>* list = name == "source"    ? &command.source
                                                   : name == "channel" ? &command.channel
                                                   : name == "event"   ? &command.event
                                                   : name == "key"     ? &command.key
                                                                       : nullptr;
-  if (!list) return "unknown member `" + std::string(name) + "`; known are consumer, after, ack, source, channel, event, key, where";
+  if (!list)
+    return "unknown member `" + std::string(name) +
+           "`; known are consumer, after, ack, source, channel, event, key, where";
   *list = string_list(value, false);
   return *list ? "" : std::string(name) + ": expected a text or an array of texts";
 }
@@ -96,7 +100,8 @@ void Command::apply_to(config::Match& match) const {
 }
 
 std::variant<Command, std::string> parse_command(std::string_view line) {
-  if (const std::string_view fault = json::validate_copy(line); !fault.empty()) return "not JSON: " + std::string(fault);
+  if (const std::string_view fault = json::validate_copy(line); !fault.empty())
+    return "not JSON: " + std::string(fault);
   Command command;
   std::string fault;
   bool any = false;
@@ -106,7 +111,8 @@ std::variant<Command, std::string> parse_command(std::string_view line) {
     fault = take_member(json::text(quoted_name), value, command);
     return fault.empty();
   });
-  if (!object || !any) return std::string("expected an object such as {\"consumer\": \"risk\"} or {\"ack\": \"<id>\"}");
+  if (!object || !any)
+    return std::string("expected an object such as {\"consumer\": \"risk\"} or {\"ack\": \"<id>\"}");
   if (!fault.empty()) return fault;
   return command;
 }

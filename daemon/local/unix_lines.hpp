@@ -1,8 +1,14 @@
-// What an app may say on a stream: lines on a UNIX feed, text frames on a WebSocket (contract, section 5). Pure.
+// What an app may say on a stream: lines on a UNIX feed, text frames on a WebSocket (contract, section 5).
+// Pure.
 //
-//     {"consumer": "risk", "after": "earliest", "source": "abp", "channel": ["orders", "bets"], "where": "payload.userRef:eq:x"}
+//     {"consumer": "risk", "after": "earliest", "source": "abp", "channel": ["orders", "bets"], "where":
+//     "payload.userRef:eq:x"}
 //     {"ack": "1771183909789001"}
 #pragma once
+
+#include "config/config.hpp"
+#include "daemon/events/event.hpp"
+#include "daemon/local/query.hpp"
 
 #include <optional>
 #include <string>
@@ -10,13 +16,10 @@
 #include <variant>
 #include <vector>
 
-#include "config/config.hpp"
-#include "daemon/events/event.hpp"
-#include "daemon/local/query.hpp"
-
 namespace bridge55::local {
 
-// One line, understood. A filter member that is there replaces that member of the stream's filter; an empty one clears it.
+// One line, understood. A filter member that is there replaces that member of the stream's filter; an empty
+// one clears it.
 struct Command {
   std::optional<std::string> consumer;
   Start start;  // unset: no `after`

@@ -1,9 +1,9 @@
 #include "daemon/local/web_socket.hpp"
 
-#include <algorithm>
-
 #include "daemon/local/text.hpp"
 #include "daemon/net/ws_frames.hpp"
+
+#include <algorithm>
 
 namespace bridge55::local {
 namespace {
@@ -19,16 +19,22 @@ bool valid_key(std::string_view key) {
 
 }  // namespace
 
-bool wants_web_socket(const Head& head) { return head.lists("upgrade", "websocket") && head.lists("connection", "upgrade"); }
+bool wants_web_socket(const Head& head) {
+  return head.lists("upgrade", "websocket") && head.lists("connection", "upgrade");
+}
 
 std::optional<Refusal> check_upgrade(const Head& head) {
   if (head.method != "GET" || head.minor != 1) return bad_request("a WebSocket begins with GET and HTTP/1.1");
   if (head.has_body()) return bad_request("a WebSocket handshake has no body");
   if (head.get("sec-websocket-version") != "13") {
-    return Refusal{426, "BAD_REQUEST", "only version 13 of the WebSocket protocol is spoken",
-                   {{"Upgrade", "websocket"}, {"Sec-WebSocket-Version", "13"}}, {}};
+    return Refusal{426,
+                   "BAD_REQUEST",
+                   "only version 13 of the WebSocket protocol is spoken",
+                   {{"Upgrade", "websocket"}, {"Sec-WebSocket-Version", "13"}},
+                   {}};
   }
-  if (!valid_key(head.get("sec-websocket-key"))) return bad_request("Sec-WebSocket-Key is not 16 bytes in base64");
+  if (!valid_key(head.get("sec-websocket-key")))
+    return bad_request("Sec-WebSocket-Key is not 16 bytes in base64");
   return {};
 }
 

@@ -1,11 +1,12 @@
-// The server's side of a WebSocket handshake (RFC 6455, 4.2). No extension and no subprotocol is ever negotiated.
+// The server's side of a WebSocket handshake (RFC 6455, 4.2). No extension and no subprotocol is ever
+// negotiated.
 #pragma once
+
+#include "daemon/local/connection.hpp"
 
 #include <cstdint>
 #include <optional>
 #include <string_view>
-
-#include "daemon/local/connection.hpp"
 
 namespace bridge55::local {
 

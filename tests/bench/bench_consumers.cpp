@@ -1,34 +1,36 @@
-// N consumers in one thread, as cheap as reading can be: they count events by their ends and take latency from the `"sentNs"` that the
-// simulated vendor stamps (`--stamp`), so that what is measured is the daemon and not the measuring.
+// N consumers in one thread, as cheap as reading can be: they count events by their ends and take latency
+// from the `"sentNs"` that the simulated vendor stamps (`--stamp`), so that what is measured is the daemon
+// and not the measuring.
 //
-//   bench_consumers --kind ws|sse|unix|direct --to HOST:PORT|PATH [--path /events] [--consumers 1] [--tls] [--login JSON]
+//   bench_consumers --kind ws|sse|unix|direct --to HOST:PORT|PATH [--path /events] [--consumers 1] [--tls]
+//   [--login JSON]
 //                   [--events E | --seconds S] [--warmup W] [--sample all|last] [--idle]
 //
-// `direct` is a WebSocket client of the vendor itself (with --tls; the certificate is not checked): it sends --login and counts what
-// comes after the answer. Prints `ready` when all are connected, `begin` when the measurement begins (the first event, or W seconds after
-// it) and at the end one line of JSON. Ends after E events for each consumer, after S seconds, on SIGTERM, or when nothing has come for
-// twenty seconds (`complete` is false then). --idle: connects and waits for SIGTERM.
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/epoll.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
-
+// `direct` is a WebSocket client of the vendor itself (with --tls; the certificate is not checked): it sends
+// --login and counts what comes after the answer. Prints `ready` when all are connected, `begin` when the
+// measurement begins (the first event, or W seconds after it) and at the end one line of JSON. Ends after E
+// events for each consumer, after S seconds, on SIGTERM, or when nothing has come for twenty seconds
+// (`complete` is false then). --idle: connects and waits for SIGTERM.
 #include <algorithm>
+#include <arpa/inet.h>
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <fcntl.h>
 #include <memory>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -38,7 +40,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr std::size_t kReadBytes = 256u << 10;
-constexpr std::size_t kStampWithin = 160;  // of an event's end: behind the stamp come at most `ts`, `seq` and braces
+constexpr std::size_t kStampWithin =
+    160;  // of an event's end: behind the stamp come at most `ts`, `seq` and braces
 constexpr auto kPatience = std::chrono::seconds(20);
 
 enum class Kind { ws, sse, lines, direct };
@@ -55,13 +58,17 @@ struct Options {
 volatile sig_atomic_t stopped = 0;
 
 std::int64_t wall_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
 }
 
 double cpu_seconds() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6; };
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+  };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
@@ -72,7 +79,8 @@ std::int64_t age_of(const char* begin, const char* end, std::int64_t now) {
   const auto* found = static_cast<const char*>(memmem(end - size, size, name.data(), name.size()));
   if (found == nullptr) return -1;
   std::int64_t sent = 0;
-  for (found += name.size(); found < end && *found >= '0' && *found <= '9'; ++found) sent = sent * 10 + (*found - '0');
+  for (found += name.size(); found < end && *found >= '0' && *found <= '9'; ++found)
+    sent = sent * 10 + (*found - '0');
   return now - sent;
 }
 
@@ -119,7 +127,8 @@ class Scanner {
       const std::size_t need = length < 126 ? 2 : length == 126 ? 4 : 10;
       if (header_.size() < need) continue;
       body_ = need == 2 ? length : 0;
-      for (std::size_t i = 2; i < need; ++i) body_ = body_ << 8 | byte(i);
+      for (std::size_t i = 2; i < need; ++i)
+        body_ = body_ << 8 | byte(i);
       is_event_ = (byte(0) & 0x0f) == 1;
       header_.clear();
     }
@@ -131,7 +140,9 @@ class Scanner {
   std::uint64_t body_ = 0;
 };
 
-[[noreturn]] void fail(const std::string& what) { throw std::runtime_error(what + ": " + std::strerror(errno)); }
+[[noreturn]] void fail(const std::string& what) {
+  throw std::runtime_error(what + ": " + std::strerror(errno));
+}
 
 int connect_to(const Options& options) {
   const bool local = options.kind == Kind::lines || options.to.find(':') == std::string::npos;
@@ -200,14 +211,17 @@ class Connection {
  private:
   void write(std::string_view text) {
     const auto size = static_cast<int>(text.size());
-    const auto sent = ssl_ ? SSL_write(ssl_.get(), text.data(), size) : static_cast<int>(::write(fd_, text.data(), text.size()));
+    const auto sent = ssl_ ? SSL_write(ssl_.get(), text.data(), size)
+                           : static_cast<int>(::write(fd_, text.data(), text.size()));
     if (sent != size) fail("write");
   }
 
   void ask(const Options& options) {
     std::string request = "GET " + options.path + " HTTP/1.1\r\nHost: localhost\r\n";
     if (options.kind != Kind::sse) {
-      request += "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+      request +=
+          "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
+          "dGhlIHNhbXBsZSBub25jZQ==\r\n";
     }
     write(request + "\r\n");
     std::string answer;
@@ -290,7 +304,9 @@ void Bench::take(Connection& connection, const char* begin_at, const char* end) 
   last_ = Clock::now();
   const std::int64_t now = wall_ns();
   if (first_ == Clock::time_point{} && skip_ == 0) first_ = last_;
-  if (!begun_ && first_ != Clock::time_point{} && last_ - first_ >= std::chrono::duration<double>(options_.warmup)) begin();
+  if (!begun_ && first_ != Clock::time_point{} &&
+      last_ - first_ >= std::chrono::duration<double>(options_.warmup))
+    begin();
   ++reads_;
   bytes_ += static_cast<std::uint64_t>(end - begin_at);
   const char *before = begin_at, *newest = nullptr;
@@ -336,10 +352,12 @@ void Bench::run() {
   last_ = Clock::now();
   while (!stopped && open_ > 0) {
     const int ready = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 200);
-    for (int i = 0; i < ready; ++i) readable(*static_cast<Connection*>(events[static_cast<std::size_t>(i)].data.ptr));
+    for (int i = 0; i < ready; ++i)
+      readable(*static_cast<Connection*>(events[static_cast<std::size_t>(i)].data.ptr));
     const auto now = Clock::now();
-    complete_ = begun_ && ((wanted != 0 && count_ >= wanted) ||
-                           (options_.seconds > 0 && now - began_ >= std::chrono::duration<double>(options_.seconds)));
+    complete_ =
+        begun_ && ((wanted != 0 && count_ >= wanted) ||
+                   (options_.seconds > 0 && now - began_ >= std::chrono::duration<double>(options_.seconds)));
     if (complete_ || (!options_.idle && now - last_ > kPatience)) return;
   }
 }
@@ -348,16 +366,21 @@ void Bench::report() const {
   std::vector<std::int64_t> ages = ages_;
   std::sort(ages.begin(), ages.end());
   const auto at = [&](double part) {
-    return ages.empty() ? 0.0 : static_cast<double>(ages[static_cast<std::size_t>(part * static_cast<double>(ages.size() - 1))]) * 1e-3;
+    return ages.empty() ? 0.0
+                        : static_cast<double>(
+                              ages[static_cast<std::size_t>(part * static_cast<double>(ages.size() - 1))]) *
+                              1e-3;
   };
   const double seconds = begun_ ? std::chrono::duration<double>(last_ - began_).count() : 0;
   const auto deliveries = static_cast<double>(count_);
-  std::printf(R"({"complete":%s,"consumers":%zu,"open":%d,"deliveries":%llu,"seconds":%.6f,"per_second":%.0f,"bytes":%llu,"reads":%llu,)"
-              R"("cpu_seconds":%.4f,"samples":%zu,"p50_us":%.1f,"p99_us":%.1f,"max_us":%.1f})"
-              "\n",
-              complete_ ? "true" : "false", connections_.size(), open_, static_cast<unsigned long long>(count_), seconds,
-              seconds > 0 ? deliveries / seconds : 0.0, static_cast<unsigned long long>(bytes_), static_cast<unsigned long long>(reads_),
-              begun_ ? cpu_seconds() - cpu_ : 0.0, ages.size(), at(0.5), at(0.99), at(1));
+  std::printf(
+      R"({"complete":%s,"consumers":%zu,"open":%d,"deliveries":%llu,"seconds":%.6f,"per_second":%.0f,"bytes":%llu,"reads":%llu,)"
+      R"("cpu_seconds":%.4f,"samples":%zu,"p50_us":%.1f,"p99_us":%.1f,"max_us":%.1f})"
+      "\n",
+      complete_ ? "true" : "false", connections_.size(), open_, static_cast<unsigned long long>(count_),
+      seconds, seconds > 0 ? deliveries / seconds : 0.0, static_cast<unsigned long long>(bytes_),
+      static_cast<unsigned long long>(reads_), begun_ ? cpu_seconds() - cpu_ : 0.0, ages.size(), at(0.5),
+      at(0.99), at(1));
 }
 
 Kind kind_of(const std::string& name) {
@@ -372,19 +395,32 @@ Options parse(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; ++i) {
     const std::string name = argv[i];
-    if (name == "--tls") options.tls = true;
-    else if (name == "--idle") options.idle = true;
-    else if (i + 1 == argc) throw std::runtime_error("a value is missing for " + name);
-    else if (name == "--kind") options.kind = kind_of(argv[++i]);
-    else if (name == "--to") options.to = argv[++i];
-    else if (name == "--path") options.path = argv[++i];
-    else if (name == "--login") options.login = argv[++i];
-    else if (name == "--consumers") options.consumers = std::stoi(argv[++i]);
-    else if (name == "--events") options.events = std::stoull(argv[++i]);
-    else if (name == "--seconds") options.seconds = std::stod(argv[++i]);
-    else if (name == "--warmup") options.warmup = std::stod(argv[++i]);
-    else if (name == "--sample") options.sample_all = std::string_view(argv[++i]) == "all";
-    else throw std::runtime_error("unknown option " + name);
+    if (name == "--tls")
+      options.tls = true;
+    else if (name == "--idle")
+      options.idle = true;
+    else if (i + 1 == argc)
+      throw std::runtime_error("a value is missing for " + name);
+    else if (name == "--kind")
+      options.kind = kind_of(argv[++i]);
+    else if (name == "--to")
+      options.to = argv[++i];
+    else if (name == "--path")
+      options.path = argv[++i];
+    else if (name == "--login")
+      options.login = argv[++i];
+    else if (name == "--consumers")
+      options.consumers = std::stoi(argv[++i]);
+    else if (name == "--events")
+      options.events = std::stoull(argv[++i]);
+    else if (name == "--seconds")
+      options.seconds = std::stod(argv[++i]);
+    else if (name == "--warmup")
+      options.warmup = std::stod(argv[++i]);
+    else if (name == "--sample")
+      options.sample_all = std::string_view(argv[++i]) == "all";
+    else
+      throw std::runtime_error("unknown option " + name);
   }
   return options;
 }

@@ -1,8 +1,9 @@
-// What the journal costs on this machine: rows a second with every commit synced, alone and with retention deleting at the same pace,
-// next to a bare SQLite loop; from arrival to durable at 10,000 events a second; a start with a million events.
-// Usage: bench_journal [directory [bare|flood|deleting|paced|start]]   (a directory on the disk that is to be measured)
-#include <sqlite3.h>
-#include <sys/resource.h>
+// What the journal costs on this machine: rows a second with every commit synced, alone and with retention
+// deleting at the same pace, next to a bare SQLite loop; from arrival to durable at 10,000 events a second; a
+// start with a million events. Usage: bench_journal [directory [bare|flood|deleting|paced|start]]   (a
+// directory on the disk that is to be measured)
+#include "daemon/base/metrics.hpp"
+#include "daemon/events/journal.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -13,12 +14,11 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <sys/resource.h>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
-
-#include "daemon/base/metrics.hpp"
-#include "daemon/events/journal.hpp"
+#include <sqlite3.h>
 
 using namespace bridge55;
 using namespace std::chrono_literals;
@@ -28,12 +28,16 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
+double seconds(Clock::duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
 
 double cpu(int who) {
   rusage usage{};
   getrusage(who, &usage);
-  const auto value = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
+  const auto value = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
   return value(usage.ru_utime) + value(usage.ru_stime);
 }
 
@@ -102,13 +106,15 @@ void Bench::bare(std::size_t rows, std::size_t keep) {
   std::filesystem::create_directories(directory_ + "/j");
   sqlite3* db = nullptr;
   sqlite3_open((directory_ + "/j/bare.db").c_str(), &db);
-  sqlite3_exec(db,
-               "PRAGMA page_size=16384; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=OFF;"
-               "PRAGMA cache_size=-16384; PRAGMA wal_autocheckpoint=1000;"
-               "CREATE TABLE e(id INTEGER PRIMARY KEY, r, b, s, at, source, channel, event, key, meta BLOB, raw)",
-               nullptr, nullptr, nullptr);
+  sqlite3_exec(
+      db,
+      "PRAGMA page_size=16384; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=OFF;"
+      "PRAGMA cache_size=-16384; PRAGMA wal_autocheckpoint=1000;"
+      "CREATE TABLE e(id INTEGER PRIMARY KEY, r, b, s, at, source, channel, event, key, meta BLOB, raw)",
+      nullptr, nullptr, nullptr);
   sqlite3_stmt *insert = nullptr, *remove = nullptr;
-  sqlite3_prepare_v2(db, "INSERT INTO e VALUES(?,1,10,?,?,'abp','status','UPDATE','327',?,?)", -1, &insert, nullptr);
+  sqlite3_prepare_v2(db, "INSERT INTO e VALUES(?,1,10,?,?,'abp','status','UPDATE','327',?,?)", -1, &insert,
+                     nullptr);
   sqlite3_prepare_v2(db, "DELETE FROM e WHERE id<=?", -1, &remove, nullptr);
   const std::string meta(74, 'm');
   const auto began = Clock::now();
@@ -118,7 +124,8 @@ void Bench::bare(std::size_t rows, std::size_t keep) {
     sqlite3_exec(db, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr);
     for (int i = 0; i < 1000; ++i, ++done) {
       sqlite3_bind_int64(insert, 1, ++id);
-      sqlite3_bind_int64(insert, 2, static_cast<sqlite3_int64>(static_cast<std::uint64_t>(id) * 0x9e3779b97f4a7c15ull));
+      sqlite3_bind_int64(insert, 2,
+                         static_cast<sqlite3_int64>(static_cast<std::uint64_t>(id) * 0x9e3779b97f4a7c15ull));
       sqlite3_bind_int64(insert, 3, id);
       sqlite3_bind_blob(insert, 4, meta.data(), static_cast<int>(meta.size()), SQLITE_STATIC);
       sqlite3_bind_text(insert, 5, payload_.data(), static_cast<int>(payload_.size()), SQLITE_STATIC);
@@ -133,8 +140,9 @@ void Bench::bare(std::size_t rows, std::size_t keep) {
     sqlite3_exec(db, "COMMIT", nullptr, nullptr, nullptr);
   }
   const double took = seconds(Clock::now() - began);
-  std::printf("%-34s %8.0f rows/s   %.3f CPU s per 100,000\n", keep != 0 ? "bare SQLite, deleting as much" : "bare SQLite",
-              static_cast<double>(rows) / took, (cpu(RUSAGE_SELF) - used) / static_cast<double>(rows) * 1e5);
+  std::printf("%-34s %8.0f rows/s   %.3f CPU s per 100,000\n",
+              keep != 0 ? "bare SQLite, deleting as much" : "bare SQLite", static_cast<double>(rows) / took,
+              (cpu(RUSAGE_SELF) - used) / static_cast<double>(rows) * 1e5);
   sqlite3_finalize(insert);
   sqlite3_finalize(remove);
   sqlite3_close(db);
@@ -151,15 +159,19 @@ void Bench::flood(const char* title, std::size_t count, std::uint64_t limit) {
   for (std::size_t i = 0; i < count; ++i) {
     run->journal->append(next(wall_now()), id_);
     if (i % 64 == 0) run->io.restart(), run->io.poll();
-    while (run->journal->inbox_bytes() > events::Journal::kInboxLimit / 4) run->io.restart(), run->io.run_one_for(1ms);
+    while (run->journal->inbox_bytes() > events::Journal::kInboxLimit / 4)
+      run->io.restart(), run->io.run_one_for(1ms);
   }
-  while (durable < id_) run->io.restart(), run->io.run_one_for(1ms);
+  while (durable < id_)
+    run->io.restart(), run->io.run_one_for(1ms);
   const double took = seconds(Clock::now() - began);
   const double writer = cpu(RUSAGE_SELF) - whole - (cpu(RUSAGE_THREAD) - own);
   const auto stats = run->journal->stats();
-  std::printf("%-34s %8.0f rows/s   %.3f CPU s per 100,000   %.0f MiB on disk, %llu events held, %zu reports\n", title,
-              static_cast<double>(count) / took, writer / static_cast<double>(count) * 1e5, static_cast<double>(stats.file_bytes) / 1048576,
-              static_cast<unsigned long long>(stats.events), commits);
+  std::printf(
+      "%-34s %8.0f rows/s   %.3f CPU s per 100,000   %.0f MiB on disk, %llu events held, %zu reports\n",
+      title, static_cast<double>(count) / took, writer / static_cast<double>(count) * 1e5,
+      static_cast<double>(stats.file_bytes) / 1048576, static_cast<unsigned long long>(stats.events),
+      commits);
   run->journal->close();
 }
 
@@ -169,25 +181,33 @@ void Bench::paced(int per_second, int for_seconds, std::uint64_t limit) {
   std::vector<double> millis;
   run->durable = [&](EventId id) {
     const auto now = Clock::now();
-    for (; !waiting.empty() && waiting.front().first <= id; waiting.pop_front()) millis.push_back(seconds(now - waiting.front().second) * 1e3);
+    for (; !waiting.empty() && waiting.front().first <= id; waiting.pop_front())
+      millis.push_back(seconds(now - waiting.front().second) * 1e3);
   };
   const auto step = std::chrono::nanoseconds(1'000'000'000 / per_second);
   const double used = cpu(RUSAGE_SELF), own = cpu(RUSAGE_THREAD);
   auto due = Clock::now();
   const int count = per_second * for_seconds;
   for (int i = 0; i < count; ++i, due += step) {
-    while (Clock::now() < due) run->io.restart(), run->io.run_one_until(due);
+    while (Clock::now() < due)
+      run->io.restart(), run->io.run_one_until(due);
     waiting.emplace_back(id_ + 1, Clock::now());
     const auto event = next(wall_now());
     waiting.back().first = event->id();
     run->journal->append(event, id_);
   }
-  while (!waiting.empty()) run->io.restart(), run->io.run_one_for(1ms);
+  while (!waiting.empty())
+    run->io.restart(), run->io.run_one_for(1ms);
   const double writer = cpu(RUSAGE_SELF) - used - (cpu(RUSAGE_THREAD) - own);
   std::ranges::sort(millis);
-  const auto at = [&](double part) { return millis[static_cast<std::size_t>(part * static_cast<double>(millis.size() - 1))]; };
-  std::printf("arrival to durable at %6d/s       p50 %.2f ms   p99 %.2f ms   p99.9 %.2f ms   max %.2f ms   %.3f CPU s per 100,000%s\n", per_second,
-              at(0.5), at(0.99), at(0.999), millis.back(), writer / count * 1e5, limit < (1u << 30) ? "   (deleting as much)" : "");
+  const auto at = [&](double part) {
+    return millis[static_cast<std::size_t>(part * static_cast<double>(millis.size() - 1))];
+  };
+  std::printf(
+      "arrival to durable at %6d/s       p50 %.2f ms   p99 %.2f ms   p99.9 %.2f ms   max %.2f ms   %.3f CPU "
+      "s per 100,000%s\n",
+      per_second, at(0.5), at(0.99), at(0.999), millis.back(), writer / count * 1e5,
+      limit < (1u << 30) ? "   (deleting as much)" : "");
   run->journal->close();
 }
 
@@ -196,20 +216,44 @@ void Bench::start() {
     const auto run = open(4ull << 30);
     for (int i = 0; i < 1'000'000; ++i) {
       run->journal->append(next(wall_now()), id_);
-      while (run->journal->inbox_bytes() > events::Journal::kInboxLimit / 4) run->io.restart(), run->io.run_one_for(1ms);
+      while (run->journal->inbox_bytes() > events::Journal::kInboxLimit / 4)
+        run->io.restart(), run->io.run_one_for(1ms);
     }
     run->journal.reset();  // no clean stop: the log is still there
   }
   const auto began = Clock::now();
   const auto run = open(4ull << 30, true);
-  std::printf("a start with %llu events            %.0f ms (%zu fingerprints)\n", static_cast<unsigned long long>(run->journal->stats().events),
+  std::printf("a start with %llu events            %.0f ms (%zu fingerprints)\n",
+              static_cast<unsigned long long>(run->journal->stats().events),
               seconds(Clock::now() - began) * 1e3, run->recovered.recent.size());
+
+  // Catching up: chunk after chunk, each checked and laid out anew.
+  const auto reading = Clock::now();
+  std::size_t read = 0;
+  EventId after = 0;
+  for (bool more = true; more;) {
+    bool answered = false;
+    events::ReadRequest request;
+    request.after = after;
+    request.max_bytes = 4u << 20;
+    run->journal->read(request, [&](const events::ReadResult& result) {
+      read += result.events.size();
+      after = result.scanned_through;
+      more = result.more;
+      answered = true;
+    });
+    while (!answered)
+      run->io.restart(), run->io.run_one_for(1ms);
+  }
+  std::printf("catching up with %zu events        %.0f events/s\n", read,
+              static_cast<double>(read) / seconds(Clock::now() - reading));
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::string directory = argc > 1 ? argv[1] : (std::filesystem::temp_directory_path() / "bridge55-bench-XXXXXX").string();
+  std::string directory =
+      argc > 1 ? argv[1] : (std::filesystem::temp_directory_path() / "bridge55-bench-XXXXXX").string();
   const bool made = argc <= 1 && ::mkdtemp(directory.data()) != nullptr;
   const std::string part = argc > 2 ? argv[2] : "";
   const auto wanted = [&part](const char* name) { return part.empty() || part == name; };

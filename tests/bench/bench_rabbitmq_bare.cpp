@@ -1,11 +1,14 @@
 // The least that librabbitmq can do, for comparison with the whole daemon: publishes persistent, mandatory messages to a quorum (or
 // classic) queue with N unconfirmed, as fast as confirms come or at a given rate with a consumer beside it.
 //
-//   bench_rabbitmq_bare [--port P] [--count 200000] [--window 1024] [--size 700] [--type quorum] [--rate R --seconds S]
+//   bench_rabbitmq_bare [--port P] [--count 200000] [--window 1024] [--size 700] [--type quorum] [--exchange topic|default]
+//                       [--rate R --seconds S]
 //
-// Without --port it starts a broker of its own. Prints confirmed messages a second and CPU seconds for each 100,000; with --rate
-// latency from publish to consumer (p50, p99) as well.
+// Exchange, bindings, properties and headers are those of the daemon's messages (`default`: straight to the queue, which spares the
+// broker the topic match). Without --port it starts a broker of its own. Prints confirmed messages a second and CPU seconds for each
+// 100,000; with --rate the latency from publish to consumer (p50, p99) instead.
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -29,12 +32,13 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr const char* kQueue = "bench.bare";
+constexpr const char* kExchange = "bench.bare";
 
 struct Options {
   int port = 0;
   std::uint64_t count = 200'000, window = 1024;
   std::size_t size = 700;
-  std::string type = "quorum";
+  std::string type = "quorum", exchange = "topic";
   double rate = 0, seconds = 10;
 };
 
@@ -80,6 +84,20 @@ void declare(Client& client, const std::string& type) {
   entry.value.value.bytes = amqp_cstring_bytes(type.c_str());
   amqp_queue_declare(client.get(), 1, amqp_cstring_bytes(kQueue), 0, 1, 0, 0, {1, &entry});
   client.check();
+  amqp_exchange_declare(client.get(), 1, amqp_cstring_bytes(kExchange), amqp_cstring_bytes("topic"), 0, 1, 0, 0, amqp_empty_table);
+  client.check();
+  for (const char* pattern : {"#", "bridge.gap.#"}) {
+    amqp_queue_bind(client.get(), 1, amqp_cstring_bytes(kQueue), amqp_cstring_bytes(kExchange), amqp_cstring_bytes(pattern), amqp_empty_table);
+    client.check();
+  }
+}
+
+amqp_table_entry_t text_header(const char* name, const char* value) {
+  amqp_table_entry_t entry{};
+  entry.key = amqp_cstring_bytes(name);
+  entry.value.kind = AMQP_FIELD_KIND_UTF8;
+  entry.value.value.bytes = amqp_cstring_bytes(value);
+  return entry;
 }
 
 class Publisher {
@@ -87,17 +105,28 @@ class Publisher {
   Publisher(Client& client, const Options& options) : client_(client), options_(options), body_(options.size, 'x') {
     amqp_confirm_select(client_.get(), 1);
     client_.check();
-    properties_._flags = AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_DELIVERY_MODE_FLAG | AMQP_BASIC_MESSAGE_ID_FLAG;
+    headers_[3].key = amqp_cstring_bytes("x-upstream-seq");
+    headers_[3].value.kind = AMQP_FIELD_KIND_I64;
+    headers_[3].value.value.i64 = 17;
+    properties_._flags = AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_HEADERS_FLAG | AMQP_BASIC_DELIVERY_MODE_FLAG |
+                         AMQP_BASIC_MESSAGE_ID_FLAG | AMQP_BASIC_TIMESTAMP_FLAG | AMQP_BASIC_TYPE_FLAG | AMQP_BASIC_APP_ID_FLAG;
     properties_.content_type = amqp_cstring_bytes("application/json");
+    properties_.headers = {static_cast<int>(headers_.size()), headers_.data()};
     properties_.delivery_mode = 2;
     properties_.message_id = amqp_cstring_bytes("0123456789abcdef0123456789abcdef");
+    properties_.timestamp = 1'771'183'909;
+    properties_.type = amqp_cstring_bytes("orders.UPDATE");
+    properties_.app_id = amqp_cstring_bytes("bridge55");
   }
 
   void publish() {
     const std::int64_t now = nanos();
     std::memcpy(body_.data(), &now, sizeof now);
     const amqp_bytes_t body{body_.size(), body_.data()};
-    if (amqp_basic_publish(client_.get(), 1, amqp_empty_bytes, amqp_cstring_bytes(kQueue), 1, 0, &properties_, body) != AMQP_STATUS_OK) {
+    const bool topic = options_.exchange == "topic";
+    const amqp_bytes_t exchange = topic ? amqp_cstring_bytes(kExchange) : amqp_empty_bytes;
+    const amqp_bytes_t key = amqp_cstring_bytes(topic ? "abp.orders.update" : kQueue);
+    if (amqp_basic_publish(client_.get(), 1, exchange, key, 1, 0, &properties_, body) != AMQP_STATUS_OK) {
       throw std::runtime_error("publish failed");
     }
     ++published;
@@ -121,6 +150,8 @@ class Publisher {
   Client& client_;
   const Options& options_;
   std::string body_;
+  std::array<amqp_table_entry_t, 4> headers_{text_header("x-event-id", "1771183909789001"), text_header("x-source", "abp"),
+                                             text_header("x-received-at", "2026-02-15T19:31:49.789001Z")};
   amqp_basic_properties_t properties_{};
 };
 
@@ -186,6 +217,7 @@ Options parse(int argc, char** argv) {
     else if (name == "--window") options.window = std::stoull(value);
     else if (name == "--size") options.size = std::max<std::size_t>(8, std::stoull(value));
     else if (name == "--type") options.type = value;
+    else if (name == "--exchange") options.exchange = value;
     else if (name == "--rate") options.rate = std::stod(value);
     else if (name == "--seconds") options.seconds = std::stod(value);
     else throw std::runtime_error("unknown option " + name);

@@ -12,7 +12,8 @@ using boost::system::error_code;
 
 namespace {
 
-constexpr std::size_t kClientMessageLimit = 1 << 20;
+constexpr std::size_t kClientMessageLimit = 1U << 20;
+constexpr std::size_t kReadSize = 16384;
 constexpr auto kClosePatience = std::chrono::seconds(3);
 constexpr auto kHttpIdle = std::chrono::seconds(75);
 
@@ -108,7 +109,7 @@ asio::awaitable<void> Connection::serve_websocket(const HttpRequest& request) {
 
 asio::awaitable<void> Connection::read_messages() {
   ClientFrames frames(kClientMessageLimit);
-  std::string chunk(16 * 1024, '\0');
+  std::string chunk(kReadSize, '\0');
   frames.feed(buffer_);
   buffer_.clear();
   for (;;) {

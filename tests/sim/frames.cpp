@@ -102,7 +102,7 @@ std::optional<ClientMessage> ClientFrames::take(const Header& header) {
   ClientMessage message{header.opcode, buffer_.substr(header.size, header.length)};
   const auto mask = buffer_.substr(header.size - 4, 4);
   for (std::size_t i = 0; i < message.payload.size(); ++i)
-    message.payload[i] ^= mask[i & 3];
+    message.payload[i] = static_cast<char>(message.payload[i] ^ mask[i & 3]);
   buffer_.erase(0, header.size + header.length);
   if ((static_cast<int>(header.opcode) & 8) != 0) return message;
   const bool continues = header.opcode == Opcode::continuation;

@@ -15,7 +15,7 @@ using Parser = http::request_parser<http::string_body>;
 
 namespace {
 
-constexpr std::size_t kReadSize = 16 * 1024;
+constexpr std::size_t kReadSize = 16384;
 constexpr std::uint64_t kBodyLimit = 256ULL << 20;  // POST /emit may carry a huge frame
 
 void split_query(std::string_view text, HttpRequest& request) {

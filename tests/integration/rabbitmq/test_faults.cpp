@@ -272,6 +272,17 @@ TEST_F(RabbitSink, SecondUrlIsTriedWhereTheFirstDoesNotAnswer) {
   EXPECT_TRUE(driver.until_state(SinkState::up)) << driver.reason;
 }
 
+TEST_F(RabbitSink, TrialSaysWhetherAnyBrokerLetsUsInAndMakesNothing) {
+  auto sink = settings();
+  EXPECT_EQ(bridges::try_rabbitmq(sink), "");
+  EXPECT_EQ(broker.ctl("list_queues name").find(name), std::string::npos);
+  sink.urls = {config::Secret("amqp://guest:guest@127.0.0.1:1/"), config::Secret(broker.url("guest", "canary"))};
+  const std::string why = bridges::try_rabbitmq(sink);
+  EXPECT_NE(why.find("127.0.0.1:1/: cannot connect"), std::string::npos) << why;
+  EXPECT_NE(why.find("ACCESS_REFUSED"), std::string::npos) << why;
+  EXPECT_EQ(why.find("canary"), std::string::npos);
+}
+
 TEST_F(RabbitSink, EveryDeclaredQueueGetsGapEvents) {
   auto sink = settings();
   sink.queues[0].bind = {"abp.orders.*"};

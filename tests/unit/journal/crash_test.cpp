@@ -1,16 +1,17 @@
-// A process that dies at each named point, and what its successor finds. Built with the crash points in: a program of its own.
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
+// A process that dies at each named point, and what its successor finds. Built with the crash points in: a
+// program of its own.
+#include "tests/unit/journal/journal_fixture.hpp"
 
 #include <algorithm>
-#include <climits>
 #include <cstdlib>
+#include <fcntl.h>
 #include <filesystem>
+#include <signal.h>
+#include <sys/wait.h>
 #include <tuple>
+#include <unistd.h>
 
-#include "tests/unit/journal/journal_fixture.hpp"
+#include <climits>
 
 namespace bridge55::events {
 namespace {
@@ -24,7 +25,8 @@ struct Told {
 
 class CrashTest : public JournalTest, public testing::WithParamInterface<std::tuple<const char*, int>> {
  protected:
-  // Runs `work` in a child that dies at the point, or is killed after it has said `enough` things; true where it died.
+  // Runs `work` in a child that dies at the point, or is killed after it has said `enough` things; true where
+  // it died.
   template <class Work>
   bool dies(const std::string& point, Work work, int enough = INT_MAX) {
     int ends[2];
@@ -59,7 +61,8 @@ class CrashTest : public JournalTest, public testing::WithParamInterface<std::tu
     return settings;
   }
 
-  // Appends, stores cursors, raises ceilings, deletes and copies its log, and says each thing that was reported to it.
+  // Appends, stores cursors, raises ceilings, deletes and copies its log, and says each thing that was
+  // reported to it.
   template <class Say>
   static void live(const std::string& directory, EventId from, Say say) {
     Running running(directory, small());
@@ -120,23 +123,25 @@ class CrashTest : public JournalTest, public testing::WithParamInterface<std::tu
 
 TEST_P(CrashTest, what_was_reported_durable_is_there_and_in_order) {
   const auto& [point, count] = GetParam();
-  const bool died = dies(std::string(point) + ":" + std::to_string(count), [this](auto say) { live(directory, kFirst, say); });
+  const bool died = dies(std::string(point) + ":" + std::to_string(count),
+                         [this](auto say) { live(directory, kFirst, say); });
   ASSERT_TRUE(died) << "the point was never passed " << count << " times";
   expect_sound();
 }
 
-INSTANTIATE_TEST_SUITE_P(Points, CrashTest,
-                         testing::Combine(testing::Values("journal.append.after", "journal.commit.before", "journal.commit.after",
-                                                          "journal.cursor.stored", "journal.consumer.stored", "journal.ceiling.raised",
-                                                          "journal.retention.before", "journal.retention.after",
-                                                          "journal.checkpoint.before", "journal.checkpoint.after",
-                                                          "journal.checkpoint.finish"),
-                                          testing::Values(1, 3, 8)),
-                         [](const auto& made) {
-                           std::string name = std::get<0>(made.param);
-                           std::ranges::replace(name, '.', '_');
-                           return name + "_" + std::to_string(std::get<1>(made.param));
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Points, CrashTest,
+    testing::Combine(testing::Values("journal.append.after", "journal.commit.before", "journal.commit.after",
+                                     "journal.cursor.stored", "journal.consumer.stored",
+                                     "journal.ceiling.raised", "journal.retention.before",
+                                     "journal.retention.after", "journal.checkpoint.before",
+                                     "journal.checkpoint.after", "journal.checkpoint.finish"),
+                     testing::Values(1, 3, 8)),
+    [](const auto& made) {
+      std::string name = std::get<0>(made.param);
+      std::ranges::replace(name, '.', '_');
+      return name + "_" + std::to_string(std::get<1>(made.param));
+    });
 
 TEST_F(CrashTest, dying_while_it_opens_changes_nothing_for_the_next_start) {
   ASSERT_FALSE(dies("none", [this](auto say) { live(directory, kFirst, say); }));
@@ -170,8 +175,10 @@ TEST_F(CrashTest, a_repair_that_dies_is_done_again) {
   ASSERT_FALSE(dies("none", [this](auto say) { live(directory, kFirst, say); }));
   const std::int64_t events = sql_number(path(), "SELECT count(*) FROM events");
   spit(path() + ".suspect", "");
-  for (const char* point : {"journal.repair.rebuilt:1", "journal.repair.ready:1", "journal.repair.log_moved:1", "journal.repair.moved:1"}) {
-    for (int i = 0; i < 3; ++i) dies(point, [this](auto) { Running running(directory, small()); });
+  for (const char* point : {"journal.repair.rebuilt:1", "journal.repair.ready:1",
+                            "journal.repair.log_moved:1", "journal.repair.moved:1"}) {
+    for (int i = 0; i < 3; ++i)
+      dies(point, [this](auto) { Running running(directory, small()); });
   }
   expect_sound();
   EXPECT_EQ(sql_number(path(), "SELECT count(*) FROM events"), events);
@@ -180,7 +187,8 @@ TEST_F(CrashTest, a_repair_that_dies_is_done_again) {
 TEST_F(CrashTest, killed_at_any_moment_under_load) {
   for (int round = 0; round < 15; ++round) {
     begin_anew();
-    ASSERT_TRUE(dies("none", [this](auto say) { live(directory, kFirst, say); }, 3 + round * 17));
+    ASSERT_TRUE(dies(
+        "none", [this](auto say) { live(directory, kFirst, say); }, 3 + round * 17));
     expect_sound();
   }
 }

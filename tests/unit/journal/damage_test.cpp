@@ -1,13 +1,13 @@
 // Bytes that a disk has altered: never delivered, and what is lost is said.
+#include "daemon/events/event.hpp"
+#include "tests/unit/journal/journal_fixture.hpp"
+
 #include <algorithm>
 #include <filesystem>
 #include <iterator>
 #include <map>
 #include <random>
 #include <string>
-
-#include "daemon/events/event.hpp"
-#include "tests/unit/journal/journal_fixture.hpp"
 
 namespace bridge55::events {
 namespace {
@@ -17,13 +17,17 @@ constexpr std::size_t kPage = 16384;
 
 class DamageTest : public JournalTest {
  protected:
-  // A journal of some hundred events, one of them over several pages; closed cleanly or with everything in its log.
+  // A journal of some hundred events, one of them over several pages; closed cleanly or with everything in
+  // its log.
   void make(bool clean, int count = 300) {
     Running running(directory);
     for (int i = 0; i < count; ++i) {
       Sample sample;
       sample.key = std::to_string(i);
-      sample.payload = "\"" + std::string(i == 200 ? 60'000 : 500 + static_cast<std::size_t>(i % 700), static_cast<char>('a' + i % 26)) + "\"";
+      sample.payload = "\"" +
+                       std::string(i == 200 ? 60'000 : 500 + static_cast<std::size_t>(i % 700),
+                                   static_cast<char>('a' + i % 26)) +
+                       "\"";
       const EventPtr event = running.append(kFirst + static_cast<EventId>(i) * 10, sample);
       sent_[event->id()] = event;
       if (i % 20 == 19) {
@@ -56,7 +60,8 @@ class DamageTest : public JournalTest {
   // Reads everything and holds it against what was sent.
   Found examine(Running& running) {
     Found found;
-    for (const std::string& repair : running.recovered().repairs) found.words += repair + "\n";
+    for (const std::string& repair : running.recovered().repairs)
+      found.words += repair + "\n";
     ReadRequest request;
     EventId last = 0;
     for (bool more = true; more;) {
@@ -85,7 +90,9 @@ class DamageTest : public JournalTest {
       Running running(where);
       const EventId id = std::max(running.recovered().ceiling, running.recovered().last_id) + 1;
       running.append(id);
-      if (running.until([&] { return running.durable_id >= id || !running.fatal.empty(); }) && running.fatal.empty()) return;
+      if (running.until([&] { return running.durable_id >= id || !running.fatal.empty(); }) &&
+          running.fatal.empty())
+        return;
     }
     ADD_FAILURE() << "it fails at every start";
   }
@@ -99,15 +106,16 @@ class DamageTest : public JournalTest {
     EXPECT_LT(at, bytes.size());
     bytes[at] = static_cast<char>(bytes[at] ^ mask);
     spit(where + name, bytes);
-    SCOPED_TRACE("byte " + std::to_string(at) + " (page " + std::to_string(at / kPage) + " + " + std::to_string(at % kPage) + ") mask " +
-                 std::to_string(static_cast<int>(mask)));
+    SCOPED_TRACE("byte " + std::to_string(at) + " (page " + std::to_string(at / kPage) + " + " +
+                 std::to_string(at % kPage) + ") mask " + std::to_string(static_cast<int>(mask)));
     Found found;
     try {
       {
         Running running(where);
         found = examine(running);
       }
-      EXPECT_TRUE(found.events == sent_.size() || found.said) << found.events << " of " << sent_.size() << " and not a word";
+      EXPECT_TRUE(found.events == sent_.size() || found.said)
+          << found.events << " of " << sent_.size() << " and not a word";
       expect_usable(where);
     } catch (const JournalError& error) {
       // A changed version or application number is refused, in words.
@@ -127,14 +135,17 @@ TEST_F(DamageTest, a_flipped_bit_anywhere_in_the_file_is_never_delivered_and_wha
   for (std::size_t page = 0; page < size / kPage; ++page) {
     // Kind, first free block, number of cells, where cells begin, rightmost child or the first cell's place.
     constexpr std::size_t places[] = {0, 1, 4, 6, 9};
-    for (int i = 0; i < 2; ++i) damage(directory, "/journal.db", page * kPage + places[chance() % std::size(places)], 0x01);
-    for (int i = 0; i < 2; ++i) damage(directory, "/journal.db", page * kPage + chance() % kPage, static_cast<char>(1 << chance() % 8));
+    for (int i = 0; i < 2; ++i)
+      damage(directory, "/journal.db", page * kPage + places[chance() % std::size(places)], 0x01);
+    for (int i = 0; i < 2; ++i)
+      damage(directory, "/journal.db", page * kPage + chance() % kPage, static_cast<char>(1 << chance() % 8));
   }
 }
 
 TEST_F(DamageTest, a_flipped_bit_anywhere_in_the_head_is_repaired_or_refused) {
   make(true, 40);
-  for (std::size_t at = 0; at < 100; at += at < 72 ? 1 : 5) damage(directory, "/journal.db", at, 0x10);
+  for (std::size_t at = 0; at < 100; at += at < 72 ? 1 : 5)
+    damage(directory, "/journal.db", at, 0x10);
 }
 
 TEST_F(DamageTest, a_flipped_bit_anywhere_in_the_log_is_never_delivered_and_what_is_missing_is_said) {
@@ -145,7 +156,8 @@ TEST_F(DamageTest, a_flipped_bit_anywhere_in_the_log_is_never_delivered_and_what
   ASSERT_GT(size, 20 * kPage);
   // Most pages come again later in the log: what one bit costs is a page of events at most.
   const std::size_t enough = sent_.size() - 40;
-  for (std::size_t at = 0; at < 32; at += 3) EXPECT_GE(damage(unclean, "/journal.db-wal", at, 0x04), enough);
+  for (std::size_t at = 0; at < 32; at += 3)
+    EXPECT_GE(damage(unclean, "/journal.db-wal", at, 0x04), enough);
   for (std::size_t frame = 0; frame < size / (kPage + 24); frame += 2) {
     const std::size_t head = 32 + frame * (kPage + 24);
     EXPECT_GE(damage(unclean, "/journal.db-wal", head + chance() % 24, 0x20), enough);
@@ -170,7 +182,8 @@ TEST_F(DamageTest, a_torn_end_of_the_log_is_no_damage) {
 TEST_F(DamageTest, a_file_cut_short_is_set_aside_and_what_can_be_read_is_kept) {
   make(true);
   const std::size_t size = std::filesystem::file_size(path());
-  for (const std::size_t left : {size - 1, size - kPage, size / 2, 5 * kPage, kPage, std::size_t{1000}, std::size_t{50}}) {
+  for (const std::size_t left :
+       {size - 1, size - kPage, size / 2, 5 * kPage, kPage, std::size_t{1000}, std::size_t{50}}) {
     const std::string where = directory + "/cut" + std::to_string(left);
     copy(directory, where);
     std::filesystem::resize_file(where + "/journal.db", left);
@@ -184,7 +197,9 @@ TEST_F(DamageTest, a_file_cut_short_is_set_aside_and_what_can_be_read_is_kept) {
       }
     }
     const auto kept = std::filesystem::directory_iterator(where);
-    EXPECT_TRUE(std::ranges::any_of(kept, [](const auto& entry) { return entry.path().filename().string().find(".damaged-") != std::string::npos; }));
+    EXPECT_TRUE(std::ranges::any_of(kept, [](const auto& entry) {
+      return entry.path().filename().string().find(".damaged-") != std::string::npos;
+    }));
     expect_usable(where);
   }
 }
@@ -197,7 +212,9 @@ TEST_F(DamageTest, what_is_no_journal_at_all_is_set_aside_and_ids_are_not_used_a
     ceiling = running.journal().ceiling();
     running.close();
   }
-  spit(path(), "this is no database, it is a poem of some length, and it goes on for a while so that it is long enough to be read");
+  spit(path(),
+       "this is no database, it is a poem of some length, and it goes on for a while so that it is long "
+       "enough to be read");
   Running running(directory);
   EXPECT_GE(running.recovered().repairs.size(), 1u);
   EXPECT_GE(running.recovered().ceiling, ceiling);
@@ -228,7 +245,8 @@ TEST_F(DamageTest, altered_rows_are_skipped_named_and_read_over) {
 
 TEST_F(DamageTest, rows_that_vanished_are_noticed) {
   make(true);
-  sql(path(), "DELETE FROM events WHERE id>" + std::to_string(kFirst + 500) + " AND id<" + std::to_string(kFirst + 700));
+  sql(path(), "DELETE FROM events WHERE id>" + std::to_string(kFirst + 500) + " AND id<" +
+                  std::to_string(kFirst + 700));
   Running running(directory);
   const Found found = examine(running);
   EXPECT_TRUE(found.said);

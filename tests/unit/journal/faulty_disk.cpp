@@ -1,6 +1,6 @@
 #include "tests/unit/journal/faulty_disk.hpp"
 
-#include <sqlite3.h>
+#include "tests/unit/journal/journal_fixture.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -10,7 +10,7 @@
 #include <string_view>
 #include <thread>
 
-#include "tests/unit/journal/journal_fixture.hpp"
+#include <sqlite3.h>
 
 namespace bridge55::events {
 
@@ -31,8 +31,12 @@ struct File {
 
 sqlite3_vfs* system_vfs = nullptr;
 
-File& file(sqlite3_file* given) { return *reinterpret_cast<File*>(given); }
-sqlite3_file* real(sqlite3_file* given) { return file(given).real; }
+File& file(sqlite3_file* given) {
+  return *reinterpret_cast<File*>(given);
+}
+sqlite3_file* real(sqlite3_file* given) {
+  return file(given).real;
+}
 
 int close_file(sqlite3_file* f) {
   const int code = real(f)->pMethods->xClose(real(f));
@@ -55,7 +59,8 @@ int write_file(sqlite3_file* f, const void* from, int size, sqlite3_int64 at) {
   const std::int64_t growth = std::max<std::int64_t>(at + size - length, 0);
   if (growth > disk.space) return SQLITE_FULL;
   disk.space -= disk.space == INT64_MAX ? 0 : growth;
-  FaultyDisk::Write write{at, std::string(static_cast<const char*>(from), static_cast<std::size_t>(size)), {}};
+  FaultyDisk::Write write{
+      at, std::string(static_cast<const char*>(from), static_cast<std::size_t>(size)), {}};
   if (at < length) {
     write.before.resize(static_cast<std::size_t>(std::min<std::int64_t>(size, length - at)));
     real(f)->pMethods->xRead(real(f), write.before.data(), static_cast<int>(write.before.size()), at);
@@ -72,7 +77,8 @@ int truncate_file(sqlite3_file* f, sqlite3_int64 size) {
 
 int sync_file(sqlite3_file* f, int flags) {
   FaultyDisk& disk = *FaultyDisk::current;
-  while (disk.held) std::this_thread::sleep_for(1ms);
+  while (disk.held)
+    std::this_thread::sleep_for(1ms);
   if (disk.syncs_fail) return SQLITE_IOERR_FSYNC;
   ++disk.syncs;
   const std::lock_guard lock(disk.mutex);
@@ -81,23 +87,44 @@ int sync_file(sqlite3_file* f, int flags) {
   return SQLITE_OK;  // no test cuts the real power
 }
 
-int file_size(sqlite3_file* f, sqlite3_int64* size) { return real(f)->pMethods->xFileSize(real(f), size); }
-int lock_file(sqlite3_file* f, int level) { return real(f)->pMethods->xLock(real(f), level); }
-int unlock_file(sqlite3_file* f, int level) { return real(f)->pMethods->xUnlock(real(f), level); }
-int check_lock(sqlite3_file* f, int* out) { return real(f)->pMethods->xCheckReservedLock(real(f), out); }
-int control(sqlite3_file* f, int op, void* arg) { return real(f)->pMethods->xFileControl(real(f), op, arg); }
-int sector_size(sqlite3_file* f) { return real(f)->pMethods->xSectorSize(real(f)); }
-int traits(sqlite3_file*) { return 0; }  // no promise about the order or the wholeness of writes
+int file_size(sqlite3_file* f, sqlite3_int64* size) {
+  return real(f)->pMethods->xFileSize(real(f), size);
+}
+int lock_file(sqlite3_file* f, int level) {
+  return real(f)->pMethods->xLock(real(f), level);
+}
+int unlock_file(sqlite3_file* f, int level) {
+  return real(f)->pMethods->xUnlock(real(f), level);
+}
+int check_lock(sqlite3_file* f, int* out) {
+  return real(f)->pMethods->xCheckReservedLock(real(f), out);
+}
+int control(sqlite3_file* f, int op, void* arg) {
+  return real(f)->pMethods->xFileControl(real(f), op, arg);
+}
+int sector_size(sqlite3_file* f) {
+  return real(f)->pMethods->xSectorSize(real(f));
+}
+int traits(sqlite3_file*) {
+  return 0;
+}  // no promise about the order or the wholeness of writes
 int shm_map(sqlite3_file* f, int page, int size, int extend, void volatile** out) {
   return real(f)->pMethods->xShmMap(real(f), page, size, extend, out);
 }
-int shm_lock(sqlite3_file* f, int at, int count, int flags) { return real(f)->pMethods->xShmLock(real(f), at, count, flags); }
-void shm_barrier(sqlite3_file* f) { real(f)->pMethods->xShmBarrier(real(f)); }
-int shm_unmap(sqlite3_file* f, int remove) { return real(f)->pMethods->xShmUnmap(real(f), remove); }
+int shm_lock(sqlite3_file* f, int at, int count, int flags) {
+  return real(f)->pMethods->xShmLock(real(f), at, count, flags);
+}
+void shm_barrier(sqlite3_file* f) {
+  real(f)->pMethods->xShmBarrier(real(f));
+}
+int shm_unmap(sqlite3_file* f, int remove) {
+  return real(f)->pMethods->xShmUnmap(real(f), remove);
+}
 
-const sqlite3_io_methods methods = {2,          close_file,  read_file, write_file,  truncate_file, sync_file, file_size,
-                                    lock_file,  unlock_file, check_lock, control,    sector_size,   traits,    shm_map,
-                                    shm_lock,   shm_barrier, shm_unmap, nullptr,     nullptr};
+const sqlite3_io_methods methods = {2,           close_file,  read_file, write_file,  truncate_file,
+                                    sync_file,   file_size,   lock_file, unlock_file, check_lock,
+                                    control,     sector_size, traits,    shm_map,     shm_lock,
+                                    shm_barrier, shm_unmap,   nullptr,   nullptr};
 
 int open_file(sqlite3_vfs*, const char* name, sqlite3_file* out, int flags, int* out_flags) {
   File& opened = file(out);
@@ -129,9 +156,13 @@ FaultyDisk::~FaultyDisk() {
   current = nullptr;
 }
 
-void FaultyDisk::wrote(const std::string& path, Write write) { unsynced_[path].push_back(std::move(write)); }
+void FaultyDisk::wrote(const std::string& path, Write write) {
+  unsynced_[path].push_back(std::move(write));
+}
 
-void FaultyDisk::synced(const std::string& path) { unsynced_.erase(path); }
+void FaultyDisk::synced(const std::string& path) {
+  unsynced_.erase(path);
+}
 
 void FaultyDisk::cut_power(const std::string& from, const std::string& to, std::mt19937& chance) {
   const std::lock_guard lock(mutex);
@@ -150,8 +181,8 @@ void FaultyDisk::cut_power(const std::string& from, const std::string& to, std::
       for (std::int64_t at = 0; at < size; at += kSector - (write.offset + at) % kSector) {
         if (chance() % 2 == 0) continue;
         const std::int64_t part = std::min(kSector - (write.offset + at) % kSector, size - at);
-        image.replace(static_cast<std::size_t>(write.offset + at), static_cast<std::size_t>(part), write.bytes, static_cast<std::size_t>(at),
-                      static_cast<std::size_t>(part));
+        image.replace(static_cast<std::size_t>(write.offset + at), static_cast<std::size_t>(part),
+                      write.bytes, static_cast<std::size_t>(at), static_cast<std::size_t>(part));
       }
     }
     spit(to + name, image);

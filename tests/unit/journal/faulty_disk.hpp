@@ -1,5 +1,6 @@
-// A disk that a test can fill, break, slow down or cut the power of: an SQLite VFS around the system's own, the default one while it
-// lives (https://sqlite.org/vfs.html). One at a time, made before the journal is opened.
+// A disk that a test can fill, break, slow down or cut the power of: an SQLite VFS around the system's own,
+// the default one while it lives (https://sqlite.org/vfs.html). One at a time, made before the journal is
+// opened.
 #pragma once
 
 #include <atomic>
@@ -24,11 +25,11 @@ class FaultyDisk {
 
   std::atomic<std::int64_t> space{INT64_MAX};  // bytes by which files may still grow
   std::atomic<bool> syncs_fail{false}, writes_fail{false}, reads_fail{false};
-  std::atomic<bool> held{false};               // syncs wait while this is set
+  std::atomic<bool> held{false};  // syncs wait while this is set
   std::atomic<std::uint64_t> syncs{0};
 
-  // What would be on the disk if the power went now: of what was written and not synced, each 512 bytes are there or are not, by chance.
-  // Copies the journal (file and log) into another directory like that.
+  // What would be on the disk if the power went now: of what was written and not synced, each 512 bytes are
+  // there or are not, by chance. Copies the journal (file and log) into another directory like that.
   void cut_power(const std::string& from, const std::string& to, std::mt19937& chance);
 
   // For the VFS's functions.

@@ -1,6 +1,6 @@
 #include "tests/unit/journal/journal_fixture.hpp"
 
-#include <sqlite3.h>
+#include "daemon/base/metrics.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -11,8 +11,7 @@
 #include <optional>
 
 #include <boost/asio/io_context.hpp>
-
-#include "daemon/base/metrics.hpp"
+#include <sqlite3.h>
 
 namespace bridge55::events {
 
@@ -32,13 +31,17 @@ Running::Running(const std::string& directory, config::Journal settings) : parts
   handlers.writable = [this](bool can, const std::string& why) { writable.emplace_back(can, why); };
   handlers.fatal = [this](const std::string& why) { fatal.push_back(why); };
   handlers.forced = [this](EventId through, const std::string&) { forced.push_back(through); };
-  handlers.skipped = [this](EventId first, EventId last, std::uint64_t count) { skipped.push_back({first, last, count}); };
+  handlers.skipped = [this](EventId first, EventId last, std::uint64_t count) {
+    skipped.push_back({first, last, count});
+  };
   parts_->journal->start(std::move(handlers));
 }
 
 Running::~Running() = default;
 
-Journal& Running::journal() { return *parts_->journal; }
+Journal& Running::journal() {
+  return *parts_->journal;
+}
 
 EventPtr make_event(EventId id, const Sample& sample) {
   Facts facts;
@@ -50,7 +53,8 @@ EventPtr make_event(EventId id, const Sample& sample) {
   facts.relay = sample.relay;
   facts.old = sample.old;
   MessageId message{};
-  for (std::size_t i = 0; i < 8; ++i) message[i] = static_cast<std::uint8_t>(id >> (8 * i));
+  for (std::size_t i = 0; i < 8; ++i)
+    message[i] = static_cast<std::uint8_t>(id >> (8 * i));
   return Event::make({id, static_cast<WallMicros>(id), message}, facts);
 }
 
@@ -61,7 +65,8 @@ EventPtr Running::append(EventId id, const Sample& sample, Fingerprint print) {
 }
 
 void Running::append_many(EventId first, std::size_t count, EventId step, const Sample& sample) {
-  for (std::size_t i = 0; i < count; ++i) append(first + i * step, sample);
+  for (std::size_t i = 0; i < count; ++i)
+    append(first + i * step, sample);
 }
 
 bool Running::until(const std::function<bool()>& done) {
@@ -92,7 +97,8 @@ std::vector<EventId> Running::ids(EventId after) {
     ReadRequest request;
     request.after = after;
     const ReadResult result = read(request);
-    for (const EventPtr& event : result.events) all.push_back(event->id());
+    for (const EventPtr& event : result.events)
+      all.push_back(event->id());
     more = result.more;
     after = result.scanned_through;
   }
@@ -105,18 +111,23 @@ void Running::close() {
   parts_->io.poll();
 }
 
-void Running::abandon() { parts_->journal.reset(); }
+void Running::abandon() {
+  parts_->journal.reset();
+}
 
 JournalTest::JournalTest() {
   std::string name = (std::filesystem::temp_directory_path() / "bridge55-journal-XXXXXX").string();
   directory = ::mkdtemp(name.data());
 }
 
-JournalTest::~JournalTest() { std::filesystem::remove_all(directory); }
+JournalTest::~JournalTest() {
+  std::filesystem::remove_all(directory);
+}
 
 std::vector<std::string> JournalTest::files() const {
   std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(directory)) names.push_back(entry.path().filename().string());
+  for (const auto& entry : std::filesystem::directory_iterator(directory))
+    names.push_back(entry.path().filename().string());
   std::ranges::sort(names);
   return names;
 }
@@ -136,13 +147,16 @@ std::int64_t sql_number(const std::string& path, const std::string& statement) {
   EXPECT_EQ(sqlite3_open(path.c_str(), &db), SQLITE_OK);
   sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   sqlite3_stmt* prepared = nullptr;
-  EXPECT_EQ(sqlite3_prepare_v2(db, statement.c_str(), -1, &prepared, nullptr), SQLITE_OK) << sqlite3_errmsg(db);
+  EXPECT_EQ(sqlite3_prepare_v2(db, statement.c_str(), -1, &prepared, nullptr), SQLITE_OK)
+      << sqlite3_errmsg(db);
   const std::int64_t number = sqlite3_step(prepared) == SQLITE_ROW ? sqlite3_column_int64(prepared, 0) : 0;
   sqlite3_finalize(prepared);
   sqlite3_close(db);
   return number;
 }
 
-void sql(const std::string& path, const std::string& statement) { sql_number(path, statement); }
+void sql(const std::string& path, const std::string& statement) {
+  sql_number(path, statement);
+}
 
 }  // namespace bridge55::events

@@ -1,13 +1,14 @@
-// A journal in a directory of its own, driven like the daemon drives it: one I/O thread (the test's), callbacks by its event loop.
+// A journal in a directory of its own, driven like the daemon drives it: one I/O thread (the test's),
+// callbacks by its event loop.
 #pragma once
+
+#include "daemon/events/journal.hpp"
 
 #include <functional>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "daemon/events/journal.hpp"
 
 #include <gtest/gtest.h>
 
@@ -42,8 +43,8 @@ class Running {
   bool barrier();
   ReadResult read(ReadRequest request);
   std::vector<EventId> ids(EventId after = 0);  // everything that is held, chunk by chunk
-  void close();      // as the daemon stops
-  void abandon();    // as if it had been killed: nothing is said to the file any more
+  void close();                                 // as the daemon stops
+  void abandon();  // as if it had been killed: nothing is said to the file any more
 
   // What the handlers were told.
   EventId durable_id = 0;

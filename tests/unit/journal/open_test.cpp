@@ -1,14 +1,13 @@
 // Who may open the journal, and where.
+#include "daemon/base/metrics.hpp"
+#include "tests/unit/journal/journal_fixture.hpp"
+
+#include <filesystem>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <filesystem>
-
 #include <boost/asio/io_context.hpp>
-
-#include "daemon/base/metrics.hpp"
-#include "tests/unit/journal/journal_fixture.hpp"
 
 namespace bridge55::events {
 namespace {
@@ -30,7 +29,7 @@ int code_of_open(const std::string& path, std::string* why = nullptr) {
 }
 
 unsigned mode_of(const std::string& path) {
-  struct stat found{};
+  struct stat found {};
   return ::stat(path.c_str(), &found) == 0 ? found.st_mode & 0777u : 0;
 }
 
@@ -45,7 +44,8 @@ TEST_F(JournalTest, its_files_are_for_its_user_alone) {
   Running running(directory);
   running.append(1'771'183'909'000'000);
   ASSERT_TRUE(running.durable(1'771'183'909'000'000));
-  for (const char* suffix : {"", "-wal", "-shm", ".lock"}) EXPECT_EQ(mode_of(path() + suffix), 0600u) << suffix;
+  for (const char* suffix : {"", "-wal", "-shm", ".lock"})
+    EXPECT_EQ(mode_of(path() + suffix), 0600u) << suffix;
 }
 
 TEST_F(JournalTest, a_second_opener_is_refused_and_told_who_has_it) {
@@ -130,7 +130,8 @@ TEST_F(JournalTest, a_missing_journal_is_said_and_its_ids_are_not_used_again) {
     ceiling = running.journal().ceiling();
     running.close();
   }
-  for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(path() + suffix);
+  for (const char* suffix : {"", "-wal", "-shm"})
+    std::filesystem::remove(path() + suffix);
   Running running(directory);
   EXPECT_TRUE(running.recovered().fresh);
   EXPECT_FALSE(running.recovered().clean_stop);

@@ -1,10 +1,10 @@
 // What goes in comes out: bytes, order, reopening, cursors, ceilings.
+#include "daemon/events/event.hpp"
+#include "tests/unit/journal/journal_fixture.hpp"
+
 #include <algorithm>
 #include <chrono>
 #include <thread>
-
-#include "daemon/events/event.hpp"
-#include "tests/unit/journal/journal_fixture.hpp"
 
 namespace bridge55::events {
 namespace {
@@ -28,7 +28,9 @@ std::vector<EventPtr> append_varied(Running& running, int count) {
     sample.payload = "{\"n\": " + std::to_string(i) + ",\r\n \"text\":\"\xc3\xa9\"}";
     if (i % 3 == 0) sample.old = R"({"n":1e400,"n":2})";
     if (i % 5 == 0) sample.relay = R"({"node_id":"x"})";
-    if (i % 11 == 0) sample.payload = "\"" + std::string(static_cast<std::size_t>(i) * 400, 'y') + "\"";  // over several pages
+    if (i % 11 == 0)
+      sample.payload =
+          "\"" + std::string(static_cast<std::size_t>(i) * 400, 'y') + "\"";  // over several pages
     sent.push_back(running.append(kFirst + static_cast<EventId>(i) * 7, sample));
   }
   return sent;
@@ -46,7 +48,8 @@ TEST_F(JournalTest, gives_back_what_was_appended_byte_for_byte_and_in_order) {
   EXPECT_FALSE(got.more);
   EXPECT_EQ(got.oldest_id, kFirst);
   EXPECT_EQ(got.scanned_through, sent.back()->id());
-  for (std::size_t i = 0; i < sent.size(); ++i) expect_same(*got.events[i], *sent[i]);
+  for (std::size_t i = 0; i < sent.size(); ++i)
+    expect_same(*got.events[i], *sent[i]);
 }
 
 TEST_F(JournalTest, keeps_a_raw_frame_that_is_not_text) {
@@ -71,12 +74,16 @@ TEST_F(JournalTest, a_raw_frame_that_is_text_can_be_queried_as_text) {
   Running running(directory);
   running.append(kFirst);
   ASSERT_TRUE(running.durable(kFirst));
-  EXPECT_EQ(sql_number(path(), "SELECT json_extract(raw, '$.orderId') FROM events WHERE source='abp' AND channel='orders'"), 327);
+  EXPECT_EQ(
+      sql_number(path(),
+                 "SELECT json_extract(raw, '$.orderId') FROM events WHERE source='abp' AND channel='orders'"),
+      327);
 }
 
 TEST_F(JournalTest, the_events_table_has_no_index_but_its_id) {
   Running running(directory);
-  EXPECT_EQ(sql_number(path(), "SELECT count(*) FROM sqlite_schema WHERE tbl_name='events' AND type='index'"), 0);
+  EXPECT_EQ(sql_number(path(), "SELECT count(*) FROM sqlite_schema WHERE tbl_name='events' AND type='index'"),
+            0);
 }
 
 TEST_F(JournalTest, finds_everything_again_after_a_clean_stop) {
@@ -162,11 +169,13 @@ TEST_F(JournalTest, a_ceiling_is_durable_before_an_id_below_it_can_be_used) {
     Running running(directory);
     ceiling = running.journal().ceiling();
     EXPECT_GE(ceiling, before + 2'000'000);
-    EXPECT_GE(static_cast<EventId>(sql_number(path(), "SELECT value FROM notes WHERE name='ceiling'")), ceiling);
+    EXPECT_GE(static_cast<EventId>(sql_number(path(), "SELECT value FROM notes WHERE name='ceiling'")),
+              ceiling);
     running.journal().want_ceiling(ceiling + 5'000'000);
     ASSERT_TRUE(running.until([&] { return running.journal().ceiling() >= ceiling + 5'000'000; }));
     ceiling = running.journal().ceiling();
-    EXPECT_EQ(static_cast<EventId>(sql_number(path(), "SELECT value FROM notes WHERE name='ceiling'")), ceiling);
+    EXPECT_EQ(static_cast<EventId>(sql_number(path(), "SELECT value FROM notes WHERE name='ceiling'")),
+              ceiling);
   }
   Running running(directory);
   EXPECT_EQ(running.recovered().ceiling, ceiling);
@@ -184,7 +193,8 @@ TEST_F(JournalTest, a_ceiling_that_is_not_new_costs_nothing) {
 TEST_F(JournalTest, restores_the_fingerprints_of_the_last_ten_minutes_oldest_first) {
   {
     Running running(directory);
-    for (EventId i = 0; i < 30; ++i) running.append(kFirst + i, {}, i % 3 == 0 ? 0 : 1000 + i);
+    for (EventId i = 0; i < 30; ++i)
+      running.append(kFirst + i, {}, i % 3 == 0 ? 0 : 1000 + i);
     ASSERT_TRUE(running.durable(kFirst + 29));
     sql(path(), "SELECT 1");
   }

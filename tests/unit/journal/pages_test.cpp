@@ -22,7 +22,8 @@ class PagesTest : public JournalTest {
   }
   std::vector<EventId> numbers(const ReadResult& result) const {
     std::vector<EventId> out;
-    for (const EventPtr& event : result.events) out.push_back((event->id() - kFirst) / kSecond);
+    for (const EventPtr& event : result.events)
+      out.push_back((event->id() - kFirst) / kSecond);
     return out;
   }
   Running running{directory};
@@ -88,7 +89,8 @@ TEST_F(PagesTest, a_filtered_page_looks_at_a_bounded_number_of_rows_and_says_whe
   int pages = 0;
   for (bool more = true; more; ++pages) {
     const ReadResult got = running.read(request);
-    for (const EventId number : numbers(got)) found.push_back(number);
+    for (const EventId number : numbers(got))
+      found.push_back(number);
     EXPECT_GT(got.scanned_through, request.after);
     request.after = got.scanned_through;
     more = got.more;

@@ -1,17 +1,16 @@
 // Safe binding of UNIX sockets, and TCP listeners.
 #include "daemon/local/bind.hpp"
 
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include "daemon/local/server.hpp"
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <gtest/gtest.h>
-
-#include "daemon/local/server.hpp"
 
 namespace bridge55::local {
 namespace {
@@ -43,7 +42,8 @@ TEST_F(Bind, ASocketHasItsModeAndGoesWithItsOwner) {
     ASSERT_EQ(::lstat(path("a.sock").c_str(), &found), 0);
     EXPECT_TRUE(S_ISSOCK(found.st_mode));
     EXPECT_EQ(found.st_mode & 07777, 0620u);
-    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(directory), {}), 1) << "no other name stays behind";
+    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(directory), {}), 1)
+        << "no other name stays behind";
   }
   EXPECT_FALSE(std::filesystem::exists(path("a.sock")));
 }

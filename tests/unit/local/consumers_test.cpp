@@ -16,13 +16,16 @@ struct Stream final : Holder {
 
 class Book : public ::testing::Test {
  protected:
-  App a{"a", 1, true}, b{"b", 1, true}, ops{"ops", static_cast<unsigned>(config::Scope::admin), true}, anybody{};
+  App a{"a", 1, true}, b{"b", 1, true}, ops{"ops", static_cast<unsigned>(config::Scope::admin), true},
+      anybody{};
   std::map<std::string, events::ConsumerRecord> stored;
   int moved = 0;
   Consumers book{{[this](const events::ConsumerRecord& record) { stored[record.name] = record; },
                   [this](const std::string& name) { stored.erase(name); }, [this] { ++moved; }}};
   Stream stream, other;
-  Now at(std::chrono::seconds since_start) const { return {std::chrono::microseconds(1h + since_start).count(), SteadyTime(1h + since_start)}; }
+  Now at(std::chrono::seconds since_start) const {
+    return {std::chrono::microseconds(1h + since_start).count(), SteadyTime(1h + since_start)};
+  }
 };
 
 TEST_F(Book, ANewNameIsStoredAtOnceWithItsOwner) {
@@ -87,7 +90,8 @@ TEST_F(Book, WithoutClientsEveryAppIsTheSameOneAndTheNameGoesToTheFirstKnownApp)
 }
 
 TEST_F(Book, ThereAreAtMostAThousand) {
-  for (int i = 0; i < 1000; ++i) ASSERT_EQ(book.open("n" + std::to_string(i), a, 1, &stream, at(0s)).result, Consumers::Result::done);
+  for (int i = 0; i < 1000; ++i)
+    ASSERT_EQ(book.open("n" + std::to_string(i), a, 1, &stream, at(0s)).result, Consumers::Result::done);
   EXPECT_EQ(book.check("one-more", a), Consumers::Result::full);
   EXPECT_EQ(book.open("n5", a, 1, &stream, at(0s)).result, Consumers::Result::done);
 }
@@ -114,8 +118,10 @@ TEST_F(Book, AStepOfTheWallClockDropsNothing) {
 
 TEST_F(Book, ALongStopOfTheDaemonGivesAppsTenMinutesToComeBack) {
   book.restore({{"risk", "a", 100, 0}}, {std::chrono::microseconds(24h * 30).count(), SteadyTime(1h)});
-  EXPECT_TRUE(book.expire({std::chrono::microseconds(24h * 30).count(), SteadyTime(1h + 9min)}, 24h * 7).empty());
-  EXPECT_EQ(book.expire({std::chrono::microseconds(24h * 30).count(), SteadyTime(1h + 11min)}, 24h * 7).size(), 1u);
+  EXPECT_TRUE(
+      book.expire({std::chrono::microseconds(24h * 30).count(), SteadyTime(1h + 9min)}, 24h * 7).empty());
+  EXPECT_EQ(
+      book.expire({std::chrono::microseconds(24h * 30).count(), SteadyTime(1h + 11min)}, 24h * 7).size(), 1u);
 }
 
 }  // namespace

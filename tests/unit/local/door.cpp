@@ -1,6 +1,12 @@
 #include "door.hpp"
 
+#include "daemon/base/metrics.hpp"
+
 #include <arpa/inet.h>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -8,14 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <chrono>
-#include <cstdlib>
-#include <cstring>
-#include <filesystem>
-
 #include <boost/asio/io_context.hpp>
-
-#include "daemon/base/metrics.hpp"
 
 namespace bridge55::test {
 
@@ -27,7 +26,9 @@ constexpr std::size_t kTail = 256u << 10;  // little, so that slow consumers fal
 
 }  // namespace
 
-App::App(App&& other) noexcept { *this = std::move(other); }
+App::App(App&& other) noexcept {
+  *this = std::move(other);
+}
 
 App& App::operator=(App&& other) noexcept {
   std::swap(descriptor_, other.descriptor_);
@@ -36,14 +37,18 @@ App& App::operator=(App&& other) noexcept {
   return *this;
 }
 
-App::~App() { close(); }
+App::~App() {
+  close();
+}
 
 void App::close() {
   if (descriptor_ >= 0) ::close(descriptor_);
   descriptor_ = -1;
 }
 
-void App::finish_sending() { ::shutdown(descriptor_, SHUT_WR); }
+void App::finish_sending() {
+  ::shutdown(descriptor_, SHUT_WR);
+}
 
 void App::send(std::string_view text) {
   while (!text.empty()) {
@@ -84,7 +89,9 @@ LocalDoor::LocalDoor() : loop_(std::make_unique<Loop>()) {
   settings.listen = {listen};
   providers.metrics = [this] { return loop_->metrics.render(); };
   providers.status = [](const local::App& app) { return "{\"app\":\"" + app.name + "\"}\n"; };
-  providers.ready = [](const std::vector<std::string>&) { return std::vector<local::Check>{{"listeners", true, {}, true}}; };
+  providers.ready = [](const std::vector<std::string>&) {
+    return std::vector<local::Check>{{"listeners", true, {}, true}};
+  };
   hub = std::make_unique<events::Hub>(journal, loop_->metrics, events::Recovered{}, kTail);
   events::Journal::Handlers handlers;
   handlers.durable = [this](events::EventId id) { hub->on_durable(id); };
@@ -111,7 +118,8 @@ void LocalDoor::restart(const events::Recovered& recovered) {
 
 void LocalDoor::turn() {
   loop_->io.restart();
-  while (loop_->io.poll() + journal.answer_reads() > 0) loop_->io.restart();
+  while (loop_->io.poll() + journal.answer_reads() > 0)
+    loop_->io.restart();
 }
 
 void LocalDoor::until(const std::function<bool()>& condition, const char* what) {
@@ -132,7 +140,8 @@ App LocalDoor::tcp(std::size_t listener) {
   to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   to.sin_port = htons(static_cast<std::uint16_t>(std::stoul(address.substr(address.rfind(':') + 1))));
   App app(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  EXPECT_EQ(::connect(app.descriptor(), reinterpret_cast<sockaddr*>(&to), sizeof to), 0) << std::strerror(errno);
+  EXPECT_EQ(::connect(app.descriptor(), reinterpret_cast<sockaddr*>(&to), sizeof to), 0)
+      << std::strerror(errno);
   return app;
 }
 
@@ -141,7 +150,8 @@ App LocalDoor::unix_socket(const std::string& where) {
   to.sun_family = AF_UNIX;
   std::strncpy(to.sun_path, where.c_str(), sizeof to.sun_path - 1);
   App app(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  EXPECT_EQ(::connect(app.descriptor(), reinterpret_cast<sockaddr*>(&to), sizeof to), 0) << std::strerror(errno);
+  EXPECT_EQ(::connect(app.descriptor(), reinterpret_cast<sockaddr*>(&to), sizeof to), 0)
+      << std::strerror(errno);
   return app;
 }
 
@@ -176,8 +186,9 @@ App LocalDoor::stream(std::string_view target, std::string_view headers) {
 
 App LocalDoor::web_socket(std::string_view target, std::string_view headers) {
   App app = tcp();
-  std::string all = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
-                    "dGhlIHNhbXBsZSBub25jZQ==\r\n";
+  std::string all =
+      "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
+      "dGhlIHNhbXBsZSBub25jZQ==\r\n";
   all += headers;
   app.send(head_of("GET " + std::string(target), all));
   until([&] { return app.read().find("\r\n\r\n") != std::string::npos; }, "the head of a WebSocket");
@@ -186,7 +197,8 @@ App LocalDoor::web_socket(std::string_view target, std::string_view headers) {
   return app;
 }
 
-events::EventId LocalDoor::publish(std::string_view channel, std::string_view payload, std::string_view source) {
+events::EventId LocalDoor::publish(std::string_view channel, std::string_view payload,
+                                   std::string_view source) {
   events::Facts facts;
   facts.source = source;
   facts.channel = channel;
@@ -205,15 +217,19 @@ std::string client_frame(unsigned opcode, std::string_view data) {
   } else {
     const bool large = data.size() > 0xffff;
     out.push_back(static_cast<char>(0x80 | (large ? 127 : 126)));
-    for (int shift = large ? 56 : 8; shift >= 0; shift -= 8) out.push_back(static_cast<char>(data.size() >> shift));
+    for (int shift = large ? 56 : 8; shift >= 0; shift -= 8)
+      out.push_back(static_cast<char>(data.size() >> shift));
   }
   const std::string key = "\x11\x22\x33\x44";
   out += key;
-  for (std::size_t i = 0; i < data.size(); ++i) out.push_back(static_cast<char>(data[i] ^ key[i % 4]));
+  for (std::size_t i = 0; i < data.size(); ++i)
+    out.push_back(static_cast<char>(data[i] ^ key[i % 4]));
   return out;
 }
 
-std::string client_text(std::string_view text) { return client_frame(1, text); }
+std::string client_text(std::string_view text) {
+  return client_frame(1, text);
+}
 
 unsigned ServerFrame::close_code() const {
   if (data.size() < 2) return 0;
@@ -232,7 +248,8 @@ std::vector<ServerFrame> frames_of(const std::string& received) {
     if (at + 2 + extended > received.size()) break;
     if (extended > 0) {
       size = 0;
-      for (std::size_t i = 0; i < extended; ++i) size = size * 256 + byte(at + 2 + i);
+      for (std::size_t i = 0; i < extended; ++i)
+        size = size * 256 + byte(at + 2 + i);
     }
     head += extended;
     if (at + head + size > received.size()) break;

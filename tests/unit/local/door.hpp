@@ -1,6 +1,10 @@
-// A whole local door over a journal in memory, and the apps that come to it. Everything runs in the test's own thread: `until` turns the
-// event loop until a condition holds, and fails after a deadline.
+// A whole local door over a journal in memory, and the apps that come to it. Everything runs in the test's
+// own thread: `until` turns the event loop until a condition holds, and fails after a deadline.
 #pragma once
+
+#include "daemon/events/hub.hpp"
+#include "daemon/local/server.hpp"
+#include "tests/support/fake_journal.hpp"
 
 #include <functional>
 #include <memory>
@@ -9,10 +13,6 @@
 #include <vector>
 
 #include <gtest/gtest.h>
-
-#include "daemon/events/hub.hpp"
-#include "daemon/local/server.hpp"
-#include "tests/support/fake_journal.hpp"
 
 namespace bridge55::test {
 
@@ -48,7 +48,8 @@ class LocalDoor : public ::testing::Test {
   void start();  // after changing `settings`
   void until(const std::function<bool()>& condition, const char* what = "the condition");
   void turn();  // what is ready now
-  void restart(const events::Recovered& recovered);  // a hub with an empty tail over the same journal; `start` follows
+  void restart(
+      const events::Recovered& recovered);  // a hub with an empty tail over the same journal; `start` follows
 
   App tcp(std::size_t listener = 0);
   App unix_socket(const std::string& path);
@@ -57,7 +58,8 @@ class LocalDoor : public ::testing::Test {
   App stream(std::string_view target, std::string_view headers = "");      // SSE, its head read
   App web_socket(std::string_view target, std::string_view headers = "");  // its 101 read
 
-  events::EventId publish(std::string_view channel, std::string_view payload, std::string_view source = "abp");
+  events::EventId publish(std::string_view channel, std::string_view payload,
+                          std::string_view source = "abp");
   std::string path(std::string_view name) const { return directory_ + "/" + std::string(name); }
 
   struct Loop;
@@ -89,7 +91,8 @@ std::vector<events::EventId> ids_of(const std::string& text);
 
 inline std::size_t count(std::string_view text, std::string_view part) {
   std::size_t n = 0;
-  for (std::size_t at = text.find(part); at != std::string_view::npos; at = text.find(part, at + part.size())) ++n;
+  for (std::size_t at = text.find(part); at != std::string_view::npos; at = text.find(part, at + part.size()))
+    ++n;
   return n;
 }
 

@@ -4,14 +4,17 @@
 namespace bridge55::test {
 namespace {
 
-std::string ack(events::EventId id) { return R"({"ack":")" + std::to_string(id) + "\"}"; }
+std::string ack(events::EventId id) {
+  return R"({"ack":")" + std::to_string(id) + "\"}";
+}
 
 class Durable : public LocalDoor {
  protected:
   events::EventId cursor(const std::string& name) { return journal.consumers.at(name).cursor; }
   std::vector<events::EventId> some(int count) {
     std::vector<events::EventId> ids;
-    for (int i = 0; i < count; ++i) ids.push_back(publish("orders", std::to_string(i)));
+    for (int i = 0; i < count; ++i)
+      ids.push_back(publish("orders", std::to_string(i)));
     return ids;
   }
   void expect_ids(App& app, const std::vector<events::EventId>& ids) {
@@ -22,7 +25,8 @@ class Durable : public LocalDoor {
     config::Client a, b, ops;
     a.name = "a", a.token = config::Secret("token-a"), a.allow = static_cast<unsigned>(config::Scope::events);
     b = a, b.name = "b", b.token = config::Secret("token-b");
-    ops.name = "ops", ops.token = config::Secret("token-ops"), ops.allow = static_cast<unsigned>(config::Scope::admin);
+    ops.name = "ops", ops.token = config::Secret("token-ops"),
+    ops.allow = static_cast<unsigned>(config::Scope::admin);
     settings.clients = {a, b, ops};
   }
 };
@@ -56,7 +60,8 @@ TEST_F(Durable, ARestartOfTheDaemonKeepsTheName) {
   App app = stream("/events?consumer=risk");
   const auto ids = some(3);
   expect_ids(app, ids);
-  EXPECT_TRUE(request("POST /events/ack", "", R"({"consumer":"risk","id":")" + std::to_string(ids[1]) + "\"}").starts_with("HTTP/1.1 200 "));
+  EXPECT_TRUE(request("POST /events/ack", "", R"({"consumer":"risk","id":")" + std::to_string(ids[1]) + "\"}")
+                  .starts_with("HTTP/1.1 200 "));
   events::Recovered recovered;
   recovered.last_id = ids[2];
   restart(recovered);
@@ -97,7 +102,8 @@ TEST_F(Durable, BadAcksAreAnsweredAndTheStreamGoesOn) {
   App app = web_socket("/events?consumer=risk");
   app.send(client_text(R"({"ack":"abc"})") + client_text(R"({"ack":-1})") + client_text("{"));
   until([&] { return frames_of(app.read()).size() == 3; });
-  for (const auto& frame : frames_of(app.received)) EXPECT_TRUE(frame.data.starts_with("{\"error\":")) << frame.data;
+  for (const auto& frame : frames_of(app.received))
+    EXPECT_TRUE(frame.data.starts_with("{\"error\":")) << frame.data;
   expect_ids(app, some(1));
 }
 
@@ -116,7 +122,8 @@ TEST_F(Durable, ASecondConnectionReplacesTheFirstWhichIsClosedWith4000) {
 TEST_F(Durable, ANameBelongsToTheAppThatMadeIt) {
   with_two_clients();
   start();
-  const std::string a = "Authorization: Bearer token-a\r\n", b = "Authorization: Bearer token-b\r\n", ops = "X-API-Key: token-ops\r\n";
+  const std::string a = "Authorization: Bearer token-a\r\n", b = "Authorization: Bearer token-b\r\n",
+                    ops = "X-API-Key: token-ops\r\n";
   App mine = stream("/events?consumer=risk", a);
   EXPECT_TRUE(request("GET /events?consumer=risk", b).starts_with("HTTP/1.1 403 "));
   App refused = web_socket("/events?consumer=risk", b);
@@ -136,8 +143,10 @@ TEST_F(Durable, ANameBelongsToTheAppThatMadeIt) {
 
 TEST_F(Durable, AcksOverHttpAreChecked) {
   start();
-  EXPECT_TRUE(request("POST /events/ack", "", R"({"consumer":"nobody","id":"1"})").starts_with("HTTP/1.1 404 "));
-  for (const char* body : {"{}", "[]", "x", R"({"consumer":"risk"})", R"({"id":"1"})", R"({"consumer":"risk","id":"x"})"}) {
+  EXPECT_TRUE(
+      request("POST /events/ack", "", R"({"consumer":"nobody","id":"1"})").starts_with("HTTP/1.1 404 "));
+  for (const char* body :
+       {"{}", "[]", "x", R"({"consumer":"risk"})", R"({"id":"1"})", R"({"consumer":"risk","id":"x"})"}) {
     EXPECT_TRUE(request("POST /events/ack", "", body).starts_with("HTTP/1.1 400 ")) << body;
   }
   EXPECT_TRUE(request("DELETE /events/consumers/nobody").starts_with("HTTP/1.1 404 "));

@@ -20,22 +20,24 @@ unsigned status(std::vector<Header> headers, const config::Http& http = {}, cons
 }
 
 TEST(Guard, LoopbackHostsAreServed) {
-  for (const char* host : {"localhost", "LOCALHOST:5580", "127.0.0.1", "127.0.0.1:5580", "127.9.9.9:1", "[::1]", "[::1]:5580", "[::ffff:127.0.0.1]:80",
-                           "localhost.:80"}) {
+  for (const char* host : {"localhost", "LOCALHOST:5580", "127.0.0.1", "127.0.0.1:5580", "127.9.9.9:1",
+                           "[::1]", "[::1]:5580", "[::ffff:127.0.0.1]:80", "localhost.:80"}) {
     EXPECT_EQ(status({{"Host", host}}), 200u) << host;
   }
 }
 
 TEST(Guard, OtherHostsGet421) {
-  for (const char* host : {"evil.example", "evil.example:5580", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1", "0.0.0.0", "[::2]",
-                           "127.1", "2130706433", "0177.0.0.1", "::1"}) {
+  for (const char* host :
+       {"evil.example", "evil.example:5580", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1",
+        "0.0.0.0", "[::2]", "127.1", "2130706433", "0177.0.0.1", "::1"}) {
     EXPECT_NE(status({{"Host", host}}), 200u) << host;
   }
   EXPECT_EQ(status({{"Host", "evil.example"}}), 421u);
 }
 
 TEST(Guard, HostsThatAreNoHostGet400) {
-  for (const char* host : {"", "a b", "localhost:", "localhost:x", "localhost:70000", "localhost/", "user@localhost", "[::1", "a,b"}) {
+  for (const char* host : {"", "a b", "localhost:", "localhost:x", "localhost:70000", "localhost/",
+                           "user@localhost", "[::1", "a,b"}) {
     EXPECT_EQ(status({{"Host", host}}), 400u) << host;
   }
 }
@@ -62,12 +64,16 @@ TEST(Guard, UnixSocketsMayLeaveTheHostEmpty) {
 }
 
 TEST(Guard, OnlyTheListenersOwnOriginIsServed) {
-  const auto with = [](const char* origin) { return std::vector<Header>{{"Host", "127.0.0.1:5580"}, {"Origin", origin}}; };
+  const auto with = [](const char* origin) {
+    return std::vector<Header>{{"Host", "127.0.0.1:5580"}, {"Origin", origin}};
+  };
   EXPECT_EQ(status(with("http://127.0.0.1:5580")), 200u);
   EXPECT_EQ(status(with("http://localhost:5580")), 200u);
   EXPECT_EQ(status(with("HTTP://LOCALHOST:5580")), 200u);
-  for (const char* origin : {"null", "", "http://127.0.0.1", "http://127.0.0.1:8080", "https://127.0.0.1:5580", "http://evil.example", "file://",
-                             "http://127.0.0.1:5580.evil.example", "http://evil.example:5580", "chrome-extension://x", "127.0.0.1:5580"}) {
+  for (const char* origin :
+       {"null", "", "http://127.0.0.1", "http://127.0.0.1:8080", "https://127.0.0.1:5580",
+        "http://evil.example", "file://", "http://127.0.0.1:5580.evil.example", "http://evil.example:5580",
+        "chrome-extension://x", "127.0.0.1:5580"}) {
     EXPECT_EQ(status(with(origin)), 403u) << origin;
   }
 }
@@ -86,8 +92,9 @@ TEST(Guard, ATlsListenersOriginIsHttps) {
 TEST(Guard, AllowedOriginsAreServedWithTheirCorsHeader) {
   config::Http http;
   http.allowed_origins = {"https://app.example/"};
-  const Admission admission =
-      admit(request({{"Host", "localhost"}, {"Origin", "https://app.example"}, {"Sec-Fetch-Site", "cross-site"}}), kTcp, http);
+  const Admission admission = admit(
+      request({{"Host", "localhost"}, {"Origin", "https://app.example"}, {"Sec-Fetch-Site", "cross-site"}}),
+      kTcp, http);
   EXPECT_FALSE(admission.refusal);
   EXPECT_EQ(admission.cors_origin, "https://app.example");
   EXPECT_EQ(status({{"Host", "localhost"}, {"Origin", "https://app.example.evil"}}, http), 403u);
@@ -95,7 +102,9 @@ TEST(Guard, AllowedOriginsAreServedWithTheirCorsHeader) {
 
 TEST(Guard, ByDefaultThereIsNoCorsHeader) {
   EXPECT_EQ(admit(request({{"Host", "localhost"}}), kTcp, {}).cors_origin, "");
-  EXPECT_EQ(admit(request({{"Host", "localhost:5580"}, {"Origin", "http://localhost:5580"}}), kTcp, {}).cors_origin, "");
+  EXPECT_EQ(
+      admit(request({{"Host", "localhost:5580"}, {"Origin", "http://localhost:5580"}}), kTcp, {}).cors_origin,
+      "");
 }
 
 TEST(Guard, RequestsThatAPageOfAnotherSiteMadeGet403) {

@@ -64,10 +64,12 @@ TEST(HttpBody, ChunksAreJoinedHoweverTheyArrive) {
 }
 
 TEST(HttpBody, WhatParsersReadDifferentlyIsRefused) {
-  for (const char* bytes : {"5;a=b\r\nhello\r\n0\r\n\r\n", "5 \r\nhello\r\n0\r\n\r\n", "0x5\r\nhello\r\n", "+5\r\nhello\r\n", "-1\r\n", "\r\n", "g\r\n",
-                            "5\nhello\r\n", "5\r\nhelloX", "5\r\nhello\n0\r\n\r\n", "0\r\nX-Trailer: 1\r\n\r\n", "0;x\r\n\r\n",
+  for (const char* bytes : {"5;a=b\r\nhello\r\n0\r\n\r\n", "5 \r\nhello\r\n0\r\n\r\n", "0x5\r\nhello\r\n",
+                            "+5\r\nhello\r\n", "-1\r\n", "\r\n", "g\r\n", "5\nhello\r\n", "5\r\nhelloX",
+                            "5\r\nhello\n0\r\n\r\n", "0\r\nX-Trailer: 1\r\n\r\n", "0;x\r\n\r\n",
                             "FFFFFFFFFFFFFFFF1\r\n", "0000000000000005\r\nhello\r\n", "5\r\rhello"}) {
-    for (const std::size_t step : {1u, 100u}) EXPECT_EQ(decode(chunked(), bytes, step).refused, 400u) << bytes << " by " << step;
+    for (const std::size_t step : {1u, 100u})
+      EXPECT_EQ(decode(chunked(), bytes, step).refused, 400u) << bytes << " by " << step;
   }
 }
 

@@ -1,4 +1,5 @@
-// The strict gate: which heads are requests, and which are refused because two servers might read them differently.
+// The strict gate: which heads are requests, and which are refused because two servers might read them
+// differently.
 #include "daemon/local/http_head.hpp"
 
 #include <gtest/gtest.h>
@@ -17,7 +18,9 @@ std::optional<std::variant<Head, Refusal>> read(std::string_view bytes, std::siz
   return {};
 }
 
-std::string get(std::string_view headers) { return "GET /events HTTP/1.1\r\nHost: localhost\r\n" + std::string(headers) + "\r\n"; }
+std::string get(std::string_view headers) {
+  return "GET /events HTTP/1.1\r\nHost: localhost\r\n" + std::string(headers) + "\r\n";
+}
 
 Head good(std::string_view bytes) {
   const auto result = read(bytes);
@@ -33,7 +36,8 @@ void bad(std::string_view bytes) {
 }
 
 TEST(HttpHead, AnOrdinaryRequestIsRead) {
-  const Head head = good("GET /events/page?limit=1 HTTP/1.1\r\nHost: localhost:5580\r\nAccept: */*\r\nX-A:  b c \r\n\r\n");
+  const Head head =
+      good("GET /events/page?limit=1 HTTP/1.1\r\nHost: localhost:5580\r\nAccept: */*\r\nX-A:  b c \r\n\r\n");
   EXPECT_EQ(head.method, "GET");
   EXPECT_EQ(head.target, "/events/page?limit=1");
   EXPECT_EQ(head.get("x-a"), "b c");
@@ -41,7 +45,9 @@ TEST(HttpHead, AnOrdinaryRequestIsRead) {
   EXPECT_FALSE(head.has_body());
 }
 
-TEST(HttpHead, OneEmptyLineBeforeTheRequestIsForgiven) { EXPECT_EQ(good("\r\n" + get("")).method, "GET"); }
+TEST(HttpHead, OneEmptyLineBeforeTheRequestIsForgiven) {
+  EXPECT_EQ(good("\r\n" + get("")).method, "GET");
+}
 
 TEST(HttpHead, KeepAliveFollowsVersionAndConnection) {
   EXPECT_TRUE(good(get("")).keep_alive);
@@ -63,8 +69,9 @@ TEST(HttpHead, QueriesMayHoldWhatBrowsersLeaveUnescaped) {
 }
 
 TEST(HttpHead, TransferEncodingIsOneChunkedOrRefused) {
-  for (const char* value : {"gzip", "chunked, chunked", "gzip, chunked", "chunked, gzip", "identity", "xchunked", "chunked;q=1", "\"chunked\"",
-                            "", ",chunked", "chunked,", "chunked\x0b"}) {
+  for (const char* value :
+       {"gzip", "chunked, chunked", "gzip, chunked", "chunked, gzip", "identity", "xchunked", "chunked;q=1",
+        "\"chunked\"", "", ",chunked", "chunked,", "chunked\x0b"}) {
     bad(get("Transfer-Encoding: " + std::string(value) + "\r\n"));
   }
   bad(get("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"));
@@ -73,7 +80,8 @@ TEST(HttpHead, TransferEncodingIsOneChunkedOrRefused) {
 }
 
 TEST(HttpHead, ContentLengthIsOnePlainNumberOrRefused) {
-  for (const char* value : {"", "+1", "-1", "1 2", "1,1", "0x1", "1.0", "99999999999999999999999", "1e3", "１"}) {
+  for (const char* value :
+       {"", "+1", "-1", "1 2", "1,1", "0x1", "1.0", "99999999999999999999999", "1e3", "１"}) {
     bad(get("Content-Length: " + std::string(value) + "\r\n"));
   }
   bad(get("Content-Length: 1\r\nContent-Length: 1\r\n"));
@@ -93,8 +101,8 @@ TEST(HttpHead, ThereIsExactlyOneHost) {
 }
 
 TEST(HttpHead, ASecondLineOfWhatMustBeOneIsRefused) {
-  for (const char* name : {"Authorization", "Origin", "X-API-Key", "Content-Type", "Sec-WebSocket-Key", "Sec-WebSocket-Version",
-                           "Sec-Fetch-Site", "Last-Event-ID"}) {
+  for (const char* name : {"Authorization", "Origin", "X-API-Key", "Content-Type", "Sec-WebSocket-Key",
+                           "Sec-WebSocket-Version", "Sec-Fetch-Site", "Last-Event-ID"}) {
     bad(get(std::string(name) + ": a\r\n" + name + ": a\r\n"));
   }
 }
@@ -106,7 +114,8 @@ TEST(HttpHead, FoldedHeadersAreRefused) {
 }
 
 TEST(HttpHead, HeaderNamesAreTokensRightBeforeTheColon) {
-  for (const char* line : {"X A: b", "X-A : b", ": b", "X-A", "X\x01: b", "X(A): b", "X\xc3\xa4: b"}) bad(get(std::string(line) + "\r\n"));
+  for (const char* line : {"X A: b", "X-A : b", ": b", "X-A", "X\x01: b", "X(A): b", "X\xc3\xa4: b"})
+    bad(get(std::string(line) + "\r\n"));
 }
 
 TEST(HttpHead, LinesEndWithCrLfAndNothingElse) {
@@ -125,8 +134,8 @@ TEST(HttpHead, ControlCharactersAreRefusedWhereverTheyStand) {
 }
 
 TEST(HttpHead, TargetsAreInOriginForm) {
-  for (const char* target : {"http://localhost/events", "*", "localhost:80", "events", "", "/a#b", "/a b", "/\xc3\xa4", "/a\"b", "/a<b", "/a\\b", "/a^b",
-                             "/a?b#c", "/a?b\"", "/a?b<"}) {
+  for (const char* target : {"http://localhost/events", "*", "localhost:80", "events", "", "/a#b", "/a b",
+                             "/\xc3\xa4", "/a\"b", "/a<b", "/a\\b", "/a^b", "/a?b#c", "/a?b\"", "/a?b<"}) {
     bad("GET " + std::string(target) + " HTTP/1.1\r\nHost: localhost\r\n\r\n");
   }
   bad("CONNECT localhost:443 HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -135,21 +144,24 @@ TEST(HttpHead, TargetsAreInOriginForm) {
 }
 
 TEST(HttpHead, RequestLinesHaveThreePartsAndAKnownVersion) {
-  for (const char* line : {"GET /", "GET / HTTP/1.2", "GET / HTTP/2.0", "GET / HTTP/0.9", "GET / http/1.1", "GET  / HTTP/1.1", "GET / HTTP/1.1 ",
-                           " GET / HTTP/1.1", "G@T / HTTP/1.1", "GET / HTTP/11", "GET / HTTP/1.01", "/ HTTP/1.1"}) {
+  for (const char* line : {"GET /", "GET / HTTP/1.2", "GET / HTTP/2.0", "GET / HTTP/0.9", "GET / http/1.1",
+                           "GET  / HTTP/1.1", "GET / HTTP/1.1 ", " GET / HTTP/1.1", "G@T / HTTP/1.1",
+                           "GET / HTTP/11", "GET / HTTP/1.01", "/ HTTP/1.1"}) {
     bad(std::string(line) + "\r\nHost: a\r\n\r\n");
   }
 }
 
 TEST(HttpHead, OtherProtocolsAreRefusedAtTheirFirstBytes) {
-  bad("\x16\x03\x01\x02");                                   // TLS hello
-  bad("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");                   // HTTP/2 preface
-  bad("\x05\x01");                                           // SOCKS
+  bad("\x16\x03\x01\x02");                  // TLS hello
+  bad("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");  // HTTP/2 preface
+  bad("\x05\x01");                          // SOCKS
   bad(std::string("\0\0\0\0", 4));
   bad("SSH-2.0-OpenSSH\r\n\r\n");
 }
 
-TEST(HttpHead, ExpectationsOtherThan100ContinueAreRefused) { bad(get("Expect: 200-ok\r\n")); }
+TEST(HttpHead, ExpectationsOtherThan100ContinueAreRefused) {
+  bad(get("Expect: 200-ok\r\n"));
+}
 
 TEST(HttpHead, TheLimitIsTheWholeHead) {
   const std::string head = get("X: " + std::string(1000, 'a') + "\r\n");
@@ -161,7 +173,8 @@ TEST(HttpHead, TheLimitIsTheWholeHead) {
 
 TEST(HttpHead, ThereAreAtMostAHundredHeaders) {
   std::string many;
-  for (int i = 0; i < 100; ++i) many += "X: y\r\n";
+  for (int i = 0; i < 100; ++i)
+    many += "X: y\r\n";
   bad(get(many));
 }
 

@@ -21,7 +21,8 @@ TEST_F(Http, EveryPlainEndpointAnswers) {
   EXPECT_TRUE(request("GET /healthz").ends_with("\r\n\r\n{\"ok\": true}\n"));
   EXPECT_TRUE(request("GET /livez").ends_with("\r\n\r\n{\"ok\": true}\n"));
   EXPECT_TRUE(request("GET /readyz").ends_with("\r\n\r\n{\"ready\": true}\n"));
-  EXPECT_NE(request("GET /metrics").find("Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"), std::string::npos);
+  EXPECT_NE(request("GET /metrics").find("Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"),
+            std::string::npos);
   EXPECT_TRUE(request("GET /status").ends_with("{\"app\":\"\"}\n"));
   const std::string page = request("GET /");
   EXPECT_NE(page.find("Content-Security-Policy: default-src 'none'"), std::string::npos);
@@ -40,7 +41,10 @@ TEST_F(Http, RequestsFollowOneAnotherOnAConnectionAndMayBePipelined) {
   start();
   App app = tcp();
   const std::string one = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
-  app.send(one + one + "POST /events/ack HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n" + one);
+  app.send(one + one +
+           "POST /events/ack HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: "
+           "chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n" +
+           one);
   until([&] { return count(app.read(), "{\"ok\": true}") == 3; });
   EXPECT_EQ(count(app.received, "HTTP/1.1 400 "), 1u);
   app.send(one);
@@ -50,15 +54,18 @@ TEST_F(Http, RequestsFollowOneAnotherOnAConnectionAndMayBePipelined) {
 TEST_F(Http, ABodyThatNobodyWantsDoesNotBecomeARequest) {
   start();
   const std::string inner = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
-  const std::string answer = raw("GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(inner.size()) + "\r\n\r\n" + inner +
-                                 "GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  const std::string answer =
+      raw("GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(inner.size()) +
+          "\r\n\r\n" + inner + "GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
   EXPECT_EQ(count(answer, "HTTP/1.1 200 OK"), 2u) << answer;
 }
 
 TEST_F(Http, AnAppThatWaitsForItIsAskedForItsBody) {
   start();
   App app = tcp();
-  app.send("POST /events/ack HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\n");
+  app.send(
+      "POST /events/ack HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: "
+      "2\r\nConnection: close\r\n\r\n");
   until([&] { return app.read().find("HTTP/1.1 100 Continue\r\n\r\n") != std::string::npos; });
   app.send("{}");
   until([&] { return app.ended(); });
@@ -86,8 +93,10 @@ TEST_F(Http, ARequestIdThatCouldHarmAHeaderOrLogIsReplaced) {
 TEST_F(Http, GarbageOnThePortIsAnsweredWith400OrClosed) {
   start();
   for (const std::string& bytes :
-       {std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11), std::string("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), std::string("\0\1\2\3garbage\n\n", 13),
-        "GET / HTTP/1.1\r\nHost: localhost\r\nX: " + std::string(1 << 20, 'a'), std::string(1 << 20, 'A'), std::string("\r\n\r\n\r\n\r\n")}) {
+       {std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11),
+        std::string("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), std::string("\0\1\2\3garbage\n\n", 13),
+        "GET / HTTP/1.1\r\nHost: localhost\r\nX: " + std::string(1 << 20, 'a'), std::string(1 << 20, 'A'),
+        std::string("\r\n\r\n\r\n\r\n")}) {
     const std::string answer = raw(bytes);
     EXPECT_TRUE(answer.empty() || answer.starts_with("HTTP/1.1 400 ")) << answer.substr(0, 100);
     EXPECT_EQ(count(answer, "HTTP/1.1 4"), answer.empty() ? 0u : 1u);
@@ -96,8 +105,9 @@ TEST_F(Http, GarbageOnThePortIsAnsweredWith400OrClosed) {
 
 TEST_F(Http, SmugglingIsRefusedAndTheConnectionEnds) {
   start();
-  for (const char* headers : {"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked, identity\r\n",
-                              "Content-Length: 3\r\nContent-Length: 3\r\n", "X: a\r\n b\r\n", "Host: localhost\r\n"}) {
+  for (const char* headers :
+       {"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked, identity\r\n",
+        "Content-Length: 3\r\nContent-Length: 3\r\n", "X: a\r\n b\r\n", "Host: localhost\r\n"}) {
     const std::string answer = raw("POST /events/ack HTTP/1.1\r\nHost: localhost\r\n" + std::string(headers) +
                                    "\r\n0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
     EXPECT_TRUE(answer.starts_with("HTTP/1.1 400 ")) << headers;
@@ -111,8 +121,11 @@ TEST_F(Http, SmugglingIsRefusedAndTheConnectionEnds) {
 TEST_F(Http, ABodyOverTheLimitIs413) {
   settings.http.max_body = config::kib(1);
   start();
-  EXPECT_EQ(status_of(request("POST /events/ack", "", std::string(1025, 'x'))), "HTTP/1.1 413 Content Too Large");
-  const std::string chunked = raw("POST /events/ack HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n401\r\n" + std::string(1025, 'x'));
+  EXPECT_EQ(status_of(request("POST /events/ack", "", std::string(1025, 'x'))),
+            "HTTP/1.1 413 Content Too Large");
+  const std::string chunked =
+      raw("POST /events/ack HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n401\r\n" +
+          std::string(1025, 'x'));
   EXPECT_EQ(status_of(chunked), "HTTP/1.1 413 Content Too Large");
 }
 
@@ -129,34 +142,43 @@ TEST_F(Http, AHeaderThatTrickersIsAnsweredWith408AtTheTimeout) {
 TEST_F(Http, PagesOfOtherSitesAreRefusedBeforeAnythingHappens) {
   start();
   const std::string upgrade =
-      "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-  for (const char* header : {"Origin: http://evil.example\r\n", "Origin: null\r\n", "Sec-Fetch-Site: cross-site\r\n"}) {
+      "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
+      "dGhlIHNhbXBsZSBub25jZQ==\r\n";
+  for (const char* header :
+       {"Origin: http://evil.example\r\n", "Origin: null\r\n", "Sec-Fetch-Site: cross-site\r\n"}) {
     for (const std::string& more : {std::string(), upgrade}) {
       const std::string answer = request("GET /events", header + more);
       EXPECT_EQ(status_of(answer), "HTTP/1.1 403 Forbidden") << header;
       EXPECT_EQ(answer.find("Access-Control"), std::string::npos);
     }
   }
-  EXPECT_EQ(status_of(raw("GET /events HTTP/1.1\r\nHost: evil.example\r\n" + upgrade + "\r\n", false).substr(0, 12)), "HTTP/1.1 421");
-  EXPECT_EQ(status_of(raw("GET /metrics HTTP/1.1\r\nHost: evil.example\r\n\r\n", false).substr(0, 12)), "HTTP/1.1 421");
+  EXPECT_EQ(
+      status_of(
+          raw("GET /events HTTP/1.1\r\nHost: evil.example\r\n" + upgrade + "\r\n", false).substr(0, 12)),
+      "HTTP/1.1 421");
+  EXPECT_EQ(status_of(raw("GET /metrics HTTP/1.1\r\nHost: evil.example\r\n\r\n", false).substr(0, 12)),
+            "HTTP/1.1 421");
   EXPECT_TRUE(server->consumers().empty());
 }
 
 TEST_F(Http, AnAllowedOriginGetsItsCorsHeaderAndPreflight) {
   settings.http.allowed_origins = {"https://app.example"};
   start();
-  const std::string answer = request("GET /healthz", "Origin: https://app.example\r\nSec-Fetch-Site: cross-site\r\n");
-  EXPECT_NE(answer.find("\r\nAccess-Control-Allow-Origin: https://app.example\r\n"), std::string::npos) << answer;
+  const std::string answer =
+      request("GET /healthz", "Origin: https://app.example\r\nSec-Fetch-Site: cross-site\r\n");
+  EXPECT_NE(answer.find("\r\nAccess-Control-Allow-Origin: https://app.example\r\n"), std::string::npos)
+      << answer;
   EXPECT_NE(answer.find("\r\nVary: Origin\r\n"), std::string::npos);
-  const std::string preflight =
-      request("OPTIONS /events/ack", "Origin: https://app.example\r\nAccess-Control-Request-Method: POST\r\n");
+  const std::string preflight = request(
+      "OPTIONS /events/ack", "Origin: https://app.example\r\nAccess-Control-Request-Method: POST\r\n");
   EXPECT_EQ(status_of(preflight), "HTTP/1.1 204 No Content");
   EXPECT_NE(preflight.find("\r\nAccess-Control-Allow-Headers: Authorization"), std::string::npos);
 }
 
 TEST_F(Http, TokensInTheUrlAreRefused) {
   start();
-  for (const char* target : {"/events?token=canary", "/status?apiKey=canary", "/events/page?api_key=canary", "/events?%74oken=canary"}) {
+  for (const char* target : {"/events?token=canary", "/status?apiKey=canary", "/events/page?api_key=canary",
+                             "/events?%74oken=canary"}) {
     const std::string answer = request("GET " + std::string(target));
     EXPECT_EQ(status_of(answer), "HTTP/1.1 400 Bad Request") << target;
     EXPECT_EQ(answer.find("canary"), std::string::npos);
@@ -165,11 +187,13 @@ TEST_F(Http, TokensInTheUrlAreRefused) {
 
 TEST_F(Http, ScopesHoldOnEveryRoute) {
   config::Client reader;
-  reader.name = "reader", reader.token = config::Secret("reader-token"), reader.allow = static_cast<unsigned>(config::Scope::read);
+  reader.name = "reader", reader.token = config::Secret("reader-token"),
+  reader.allow = static_cast<unsigned>(config::Scope::read);
   settings.clients = {reader};
   start();
   const std::string token = "Authorization: Bearer reader-token\r\n";
-  for (const char* line : {"GET /", "GET /events", "GET /events/page", "POST /events/ack", "DELETE /events/consumers/x", "GET /status", "POST /admin/reload"}) {
+  for (const char* line : {"GET /", "GET /events", "GET /events/page", "POST /events/ack",
+                           "DELETE /events/consumers/x", "GET /status", "POST /admin/reload"}) {
     EXPECT_EQ(status_of(request(line)), "HTTP/1.1 401 Unauthorized") << line;
     EXPECT_EQ(status_of(request(line, token)), "HTTP/1.1 403 Forbidden") << line;
   }
@@ -181,7 +205,8 @@ TEST_F(Http, ScopesHoldOnEveryRoute) {
 
 TEST_F(Http, AReloadClosesStreamsOfAppsThatMayNoLongerHaveThem) {
   config::Client reader;
-  reader.name = "reader", reader.token = config::Secret("reader-token"), reader.allow = static_cast<unsigned>(config::Scope::events);
+  reader.name = "reader", reader.token = config::Secret("reader-token"),
+  reader.allow = static_cast<unsigned>(config::Scope::events);
   settings.clients = {reader};
   start();
   App app = web_socket("/events", "X-API-Key: reader-token\r\n");
@@ -223,7 +248,8 @@ TEST_F(Http, ReadinessNamesReasonsAndChecks) {
   std::vector<std::string> asked;
   providers.ready = [&](const std::vector<std::string>& require) {
     asked = require;
-    return std::vector<local::Check>{{"journal", false, "disk full", true}, {"abp", false, "down", !require.empty()}};
+    return std::vector<local::Check>{{"journal", false, "disk full", true},
+                                     {"abp", false, "down", !require.empty()}};
   };
   start();
   const std::string plain = request("GET /readyz");
@@ -232,16 +258,25 @@ TEST_F(Http, ReadinessNamesReasonsAndChecks) {
   const std::string verbose = request("GET /readyz?verbose&require=abp,rabbit");
   EXPECT_EQ(asked, (std::vector<std::string>{"abp", "rabbit"}));
   EXPECT_NE(verbose.find("\"abp: down\""), std::string::npos);
-  EXPECT_NE(verbose.find(R"("checks": [{"name": "journal", "ok": false, "counts": true, "why": "disk full"})"), std::string::npos) << verbose;
+  EXPECT_NE(
+      verbose.find(R"("checks": [{"name": "journal", "ok": false, "counts": true, "why": "disk full"})"),
+      std::string::npos)
+      << verbose;
 }
 
 TEST_F(Http, AnUpgradeThatIsNoneIsRefused) {
   start();
   const std::string base = "Upgrade: websocket\r\nConnection: Upgrade\r\n";
-  EXPECT_EQ(status_of(request("GET /events", base + "Sec-WebSocket-Version: 8\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n")),
+  EXPECT_EQ(status_of(request(
+                "GET /events",
+                base + "Sec-WebSocket-Version: 8\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n")),
             "HTTP/1.1 426 Upgrade Required");
-  for (const char* key : {"", "short", "dGhlIHNhbXBsZSBub25jZQ=", "dGhlIHNhbXBsZSBub25jZQ==x", "dGhlIHNhbXBs!SBub25jZQ=="}) {
-    EXPECT_EQ(status_of(request("GET /events", base + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + key + "\r\n")), "HTTP/1.1 400 Bad Request") << key;
+  for (const char* key :
+       {"", "short", "dGhlIHNhbXBsZSBub25jZQ=", "dGhlIHNhbXBsZSBub25jZQ==x", "dGhlIHNhbXBs!SBub25jZQ=="}) {
+    EXPECT_EQ(status_of(request("GET /events",
+                                base + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + key + "\r\n")),
+              "HTTP/1.1 400 Bad Request")
+        << key;
   }
 }
 

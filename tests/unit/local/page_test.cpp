@@ -19,7 +19,8 @@ class Pages : public LocalDoor {
 TEST_F(Pages, AscendFromTheEarliestAndSayWhereTheNextBegins) {
   start();
   std::vector<events::EventId> ids;
-  for (int i = 0; i < 5; ++i) ids.push_back(publish("orders", std::to_string(i)));
+  for (int i = 0; i < 5; ++i)
+    ids.push_back(publish("orders", std::to_string(i)));
   const std::string first = page("limit=2");
   EXPECT_EQ(ids_of(first), (std::vector{ids[0], ids[1]}));
   EXPECT_TRUE(first.ends_with(tail(ids[1], true))) << first;
@@ -27,7 +28,8 @@ TEST_F(Pages, AscendFromTheEarliestAndSayWhereTheNextBegins) {
   EXPECT_EQ(ids_of(rest), (std::vector{ids[2], ids[3], ids[4]}));
   EXPECT_TRUE(rest.ends_with(tail(ids[4], false))) << rest;
   EXPECT_EQ(page("after=" + std::to_string(ids[4])), "{\"events\":[" + tail(ids[4], false));
-  EXPECT_EQ(ids_of(page("after=" + std::to_string(ids[0]) + "&before=" + std::to_string(ids[3]))), (std::vector{ids[1], ids[2]}));
+  EXPECT_EQ(ids_of(page("after=" + std::to_string(ids[0]) + "&before=" + std::to_string(ids[3]))),
+            (std::vector{ids[1], ids[2]}));
   EXPECT_EQ(page("after=latest"), "{\"events\":[" + tail(ids[4], false));
 }
 
@@ -56,12 +58,14 @@ TEST_F(Pages, FiltersAndTimesSelect) {
 TEST_F(Pages, AnAfterOlderThanRetentionIs410WithTheOldestId) {
   start();
   std::vector<events::EventId> ids;
-  for (int i = 0; i < 3; ++i) ids.push_back(publish("orders", std::to_string(i)));
+  for (int i = 0; i < 3; ++i)
+    ids.push_back(publish("orders", std::to_string(i)));
   journal.forget_through(ids[1]);
   const std::string answer = request("GET /events/page?after=" + std::to_string(ids[0]));
   EXPECT_TRUE(answer.starts_with("HTTP/1.1 410 Gone\r\n")) << answer;
   EXPECT_NE(answer.find("\"oldest\":\"" + std::to_string(ids[2]) + "\""), std::string::npos);
-  EXPECT_EQ(ids_of(page("after=" + std::to_string(ids[1]))), std::vector{ids[2]}) << "nothing after it is gone";
+  EXPECT_EQ(ids_of(page("after=" + std::to_string(ids[1]))), std::vector{ids[2]})
+      << "nothing after it is gone";
   EXPECT_EQ(ids_of(page("after=earliest")), std::vector{ids[2]});
   EXPECT_EQ(ids_of(page("")), std::vector{ids[2]});
 }

@@ -30,8 +30,8 @@ TEST(Target, PathsAndQueriesAreDecoded) {
 }
 
 TEST(Target, WhatHidesAnotherPathIsRefused) {
-  for (const char* text : {"/a%2fb", "/a%2Fb", "/a%5cb", "/%2e%2e/a", "/a/%2E/b", "/../a", "/a/..", "/./a", "/a%00", "/a%0d%0a", "/a%", "/a%2", "/a%zz",
-                           "/a?b=%", "/a?b=%g1"}) {
+  for (const char* text : {"/a%2fb", "/a%2Fb", "/a%5cb", "/%2e%2e/a", "/a/%2E/b", "/../a", "/a/..", "/./a",
+                           "/a%00", "/a%0d%0a", "/a%", "/a%2", "/a%zz", "/a?b=%", "/a?b=%g1"}) {
     EXPECT_TRUE(refused(parse_target(text))) << text;
   }
 }
@@ -56,9 +56,10 @@ TEST(StreamQuery, LastEventIdWins) {
 }
 
 TEST(StreamQuery, WhatIsWrongIsRefusedWithWords) {
-  for (const char* text : {"after=", "after=-1", "after=now", "after=99999999999999999999", "consumer=", "consumer=a/b", "consumer=a%20b",
-                           "named=maybe", "snapshot=true", "chanel=orders", "limit=3", "where=payload.a", "where=payload.a:like:x",
-                           "where=payload.a:matches:(", "where="}) {
+  for (const char* text :
+       {"after=", "after=-1", "after=now", "after=99999999999999999999", "consumer=", "consumer=a/b",
+        "consumer=a%20b", "named=maybe", "snapshot=true", "chanel=orders", "limit=3", "where=payload.a",
+        "where=payload.a:like:x", "where=payload.a:matches:(", "where="}) {
     const auto result = parse_stream_query(target("/events?" + std::string(text)).query, {});
     ASSERT_TRUE(refused(result)) << text;
     EXPECT_FALSE(std::get<Refusal>(result).message.empty());
@@ -72,7 +73,10 @@ TEST(StreamQuery, FlagsMayStandAlone) {
 }
 
 TEST(PageQuery, HasItsOwnParametersAndDefaults) {
-  const auto parsed = parse_page_query(target("/p?after=5&before=9&limit=1000&key=1,2&from=2026-02-15T19:31:49Z&to=2026-02-15T20:31:49%2B01:00").query);
+  const auto parsed = parse_page_query(
+      target(
+          "/p?after=5&before=9&limit=1000&key=1,2&from=2026-02-15T19:31:49Z&to=2026-02-15T20:31:49%2B01:00")
+          .query);
   ASSERT_TRUE(std::holds_alternative<PageQuery>(parsed));
   const PageQuery& query = std::get<PageQuery>(parsed);
   EXPECT_EQ(query.start.id, 5u);
@@ -80,7 +84,8 @@ TEST(PageQuery, HasItsOwnParametersAndDefaults) {
   EXPECT_EQ(query.limit, 1000u);
   EXPECT_EQ(query.from, query.to);
   EXPECT_EQ(std::get<PageQuery>(parse_page_query({})).limit, 100u);
-  for (const char* text : {"limit=0", "limit=1001", "limit=x", "before=0", "before=x", "from=yesterday", "to=2026-02-30T00:00:00Z", "named=true"}) {
+  for (const char* text : {"limit=0", "limit=1001", "limit=x", "before=0", "before=x", "from=yesterday",
+                           "to=2026-02-30T00:00:00Z", "named=true"}) {
     EXPECT_TRUE(refused(parse_page_query(target("/p?" + std::string(text)).query))) << text;
   }
 }
@@ -91,14 +96,16 @@ TEST(Rfc3339, TimesAreReadToTheMicrosecond) {
   EXPECT_EQ(parse_rfc3339("2026-02-15T19:31:49.789001Z"), 1771183909789001);
   EXPECT_EQ(parse_rfc3339("2026-02-15t19:31:49.7890019z"), 1771183909789001);
   EXPECT_EQ(parse_rfc3339("2026-02-15T21:31:49.789001+02:00"), 1771183909789001);
-  EXPECT_EQ(parse_rfc3339("2026-02-15T21:31:49.789001 02:00"), 1771183909789001) << "a query turned + into a space";
+  EXPECT_EQ(parse_rfc3339("2026-02-15T21:31:49.789001 02:00"), 1771183909789001)
+      << "a query turned + into a space";
   EXPECT_EQ(parse_rfc3339("2026-02-15T18:01:49.789001-01:30"), 1771183909789001);
 }
 
 TEST(Rfc3339, EverythingElseIsNoTime) {
-  for (const char* text : {"", "2026", "2026-02-15", "2026-02-15T19:31:49", "2026-13-15T19:31:49Z", "2026-02-29T19:31:49Z", "2026-02-15T24:31:49Z",
-                           "2026-02-15T19:60:49Z", "2026-02-15T19:31:49.Z", "2026-02-15T19:31:49+2:00", "2026-02-15T19:31:49+25:00", "2026-02-15T19:31:49Zx",
-                           "2026/02/15T19:31:49Z", "x026-02-15T19:31:49Z"}) {
+  for (const char* text : {"", "2026", "2026-02-15", "2026-02-15T19:31:49", "2026-13-15T19:31:49Z",
+                           "2026-02-29T19:31:49Z", "2026-02-15T24:31:49Z", "2026-02-15T19:60:49Z",
+                           "2026-02-15T19:31:49.Z", "2026-02-15T19:31:49+2:00", "2026-02-15T19:31:49+25:00",
+                           "2026-02-15T19:31:49Zx", "2026/02/15T19:31:49Z", "x026-02-15T19:31:49Z"}) {
     EXPECT_FALSE(parse_rfc3339(text)) << text;
   }
 }

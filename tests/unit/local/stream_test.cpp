@@ -4,7 +4,9 @@
 namespace bridge55::test {
 namespace {
 
-std::string body_of(const std::string& answer) { return answer.substr(answer.find("\r\n\r\n") + 4); }
+std::string body_of(const std::string& answer) {
+  return answer.substr(answer.find("\r\n\r\n") + 4);
+}
 
 class Streams : public LocalDoor {
  protected:
@@ -21,7 +23,9 @@ TEST_F(Streams, SseGivesTheEnvelopeAsDataWithTheEventIdAndNoEventLine) {
   const events::EventId id = publish("orders", R"({"orderId":327})");
   wait_for_ids(app, {id});
   const std::string record = body_of(app.received);
-  EXPECT_TRUE(record.starts_with("id: " + std::to_string(id) + "\ndata: {\"id\":\"" + std::to_string(id) + "\"")) << record;
+  EXPECT_TRUE(
+      record.starts_with("id: " + std::to_string(id) + "\ndata: {\"id\":\"" + std::to_string(id) + "\""))
+      << record;
   EXPECT_TRUE(record.ends_with("\"payload\":{\"orderId\":327}}\n\n")) << record;
   EXPECT_EQ(record.find("event: "), std::string::npos);
 }
@@ -131,15 +135,18 @@ TEST_F(Streams, AFrameOverTheLimitEndsTheWebSocketWith1009) {
 TEST_F(Streams, WhatIsNotUnderstoodIsAnsweredAndTheStreamGoesOn) {
   start();
   App app = web_socket("/events");
-  app.send(client_text("hello") + client_text(R"({"ack":"12"})") + client_text(R"({"after":"earliest"})") + client_frame(2, "x"));
+  app.send(client_text("hello") + client_text(R"({"ack":"12"})") + client_text(R"({"after":"earliest"})") +
+           client_frame(2, "x"));
   until([&] { return frames_of(app.read()).size() == 4; });
-  for (const ServerFrame& frame : frames_of(app.received)) EXPECT_TRUE(frame.data.starts_with("{\"error\":\"")) << frame.data;
+  for (const ServerFrame& frame : frames_of(app.received))
+    EXPECT_TRUE(frame.data.starts_with("{\"error\":\"")) << frame.data;
   const events::EventId id = publish("orders", "1");
   wait_for_ids(app, {id});
 }
 
 TEST_F(Streams, WhatRetentionDeletedIsSaidOnceAndTheStreamGoesOn) {
-  for (int i = 0; i < 3; ++i) publish("orders", std::to_string(i));
+  for (int i = 0; i < 3; ++i)
+    publish("orders", std::to_string(i));
   const events::EventId gone = journal.rows[1]->id(), held = journal.rows[2]->id();
   const auto rows = journal.rows;
   // A restart: the tail is empty, the journal has what retention left.
@@ -180,8 +187,10 @@ TEST_F(Streams, AConsumerThatDoesNotReadGetsEverythingLaterAndDisturbsNobody) {
 TEST_F(Streams, AWebSocketThatDoesNotReadGetsWholeFramesLater) {
   start();
   App slow = tcp();
-  slow.send("GET /events HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+  slow.send(
+      "GET /events HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: "
+      "Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
   until([&] { return server->consumers().size() == 1; });
   std::vector<events::EventId> ids;
   const std::string payload = '"' + std::string(20'000, 'x') + '"';
@@ -229,15 +238,32 @@ TEST_F(Streams, StreamsAreRefusedOverTheConnectionLimitAndIdleConnectionsMakeRoo
   wait_for_ids(second, {id});
 }
 
+TEST_F(Streams, WhereManyTakeTurnsEachGetsEverythingInOrderAndTheLastEventToo) {
+  start();
+  std::vector<App> apps;
+  for (int i = 0; i < 60; ++i)
+    apps.push_back(stream("/events"));
+  std::vector<events::EventId> ids;
+  for (int i = 0; i < 50; ++i) {
+    ids.push_back(publish("orders", "1"));
+    turn();
+  }
+  for (App& app : apps) {
+    until([&] { return ids_of(app.read()).size() == ids.size(); }, "all events, without a further one");
+    EXPECT_EQ(ids_of(app.received), ids);
+  }
+}
+
 TEST_F(Streams, FiveHundredConsumersComeAndGo) {
   start();
   for (int round = 0; round < 5; ++round) {
     std::vector<App> apps;
     for (int i = 0; i < 100; ++i) {
       apps.push_back(tcp());
-      apps.back().send(i % 2 ? "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"
-                             : "GET /events HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                               "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+      apps.back().send(
+          i % 2 ? "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                : "GET /events HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                  "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
       if (i % 10 == 0) turn();
     }
     until([&] { return server->consumers().size() == 100; });

@@ -1,8 +1,8 @@
 // The `kind: unix` sink: lines from now on, shaped by what the app says.
+#include "door.hpp"
+
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "door.hpp"
 
 namespace bridge55::test {
 namespace {
@@ -85,7 +85,8 @@ TEST_F(UnixFeed, ADurableConsumerAcknowledgesByLineAndComesBack) {
     App app = connect();
     app.send("{\"consumer\":\"risk\"}\n");
     until([&] { return journal.consumers.contains("risk"); });
-    for (int i = 0; i < 3; ++i) ids.push_back(publish("orders", "1"));
+    for (int i = 0; i < 3; ++i)
+      ids.push_back(publish("orders", "1"));
     expect_ids(app, ids);
     app.send("{\"ack\":\"" + std::to_string(ids[1]) + "\"}\n");
     until([&] { return journal.consumers.at("risk").cursor == ids[1]; });
@@ -109,14 +110,16 @@ TEST_F(UnixFeed, ALaterConsumerRepositionsToItsCursor) {
   expect_ids(app, {second});
   app.send("{\"consumer\":\"risk\",\"after\":\"" + std::to_string(first) + "\"}\n");
   expect_ids(app, {second, second});
-  EXPECT_NE(app.received.find("{\"repositioned\":{\"consumer\":\"risk\",\"after\":\"" + std::to_string(first) + "\"}}\n"),
+  EXPECT_NE(app.received.find("{\"repositioned\":{\"consumer\":\"risk\",\"after\":\"" +
+                              std::to_string(first) + "\"}}\n"),
             std::string::npos);
 }
 
 TEST_F(UnixFeed, EachLineThatIsNotUnderstoodGetsOneErrorLine) {
   open();
   App app = connect();
-  app.send("hello\n[]\n{}\n{\"x\":1}\n{\"snapshot\":true}\n{\"ack\":\"1\"}\n" + std::string(70'000, 'x') + "\n\n \n");
+  app.send("hello\n[]\n{}\n{\"x\":1}\n{\"snapshot\":true}\n{\"ack\":\"1\"}\n" + std::string(70'000, 'x') +
+           "\n\n \n");
   until([&] { return count(app.read(), "{\"error\":") == 7; }, "seven errors");
   EXPECT_EQ(count(app.received, "\n"), 7u);
   expect_ids(app, {publish("orders", "1")});

@@ -7,13 +7,14 @@ namespace {
 
 Command good(std::string_view line) {
   auto parsed = parse_command(line);
-  EXPECT_TRUE(std::holds_alternative<Command>(parsed)) << line << ": " << (parsed.index() ? std::get<std::string>(parsed) : "");
+  EXPECT_TRUE(std::holds_alternative<Command>(parsed))
+      << line << ": " << (parsed.index() ? std::get<std::string>(parsed) : "");
   return parsed.index() ? Command{} : std::get<Command>(parsed);
 }
 
 TEST(UnixLines, MembersComeTogetherOrAlone) {
-  const Command command =
-      good(R"( {"consumer": "risk", "after": "earliest", "source": "abp,mm", "channel": ["orders", "bets"], "where": "payload.a:eq:1"} )");
+  const Command command = good(
+      R"( {"consumer": "risk", "after": "earliest", "source": "abp,mm", "channel": ["orders", "bets"], "where": "payload.a:eq:1"} )");
   EXPECT_EQ(command.consumer, "risk");
   EXPECT_EQ(command.start.kind, Start::Kind::earliest);
   EXPECT_EQ(command.source, (std::vector<std::string>{"abp", "mm"}));
@@ -40,17 +41,38 @@ TEST(UnixLines, AFilterMemberReplacesThatMemberAndAnEmptyOneClearsIt) {
 }
 
 TEST(UnixLines, WhatIsNotUnderstoodIsSaidInWords) {
-  for (const char* line : {"", "x", "[]", "{}", "\"ack\"", "1", "{\"ack\":}", R"({"ack":"x"})", R"({"ack":-1})", R"({"ack":1.5})", R"({"ack":null})",
-                           R"({"consumer":1})", R"({"consumer":""})", R"({"consumer":"a b"})", R"({"after":"now"})", R"({"after":true})",
-                           R"({"snapshot":true})", R"({"source":{}})", R"({"source":[[]]})", R"({"where":"x"})", R"({"where":"a:like:b"})",
-                           R"({"unknown":1})", R"({"ack":"1"} x)"}) {
+  for (const char* line : {"",
+                           "x",
+                           "[]",
+                           "{}",
+                           "\"ack\"",
+                           "1",
+                           "{\"ack\":}",
+                           R"({"ack":"x"})",
+                           R"({"ack":-1})",
+                           R"({"ack":1.5})",
+                           R"({"ack":null})",
+                           R"({"consumer":1})",
+                           R"({"consumer":""})",
+                           R"({"consumer":"a b"})",
+                           R"({"after":"now"})",
+                           R"({"after":true})",
+                           R"({"snapshot":true})",
+                           R"({"source":{}})",
+                           R"({"source":[[]]})",
+                           R"({"where":"x"})",
+                           R"({"where":"a:like:b"})",
+                           R"({"unknown":1})",
+                           R"({"ack":"1"} x)"}) {
     const auto parsed = parse_command(line);
     ASSERT_EQ(parsed.index(), 1u) << line;
     EXPECT_FALSE(std::get<std::string>(parsed).empty());
   }
 }
 
-TEST(UnixLines, ErrorLinesAreJson) { EXPECT_EQ(error_line("a \"b\"\n"), "{\"error\":\"a \\\"b\\\"\\n\"}"); }
+TEST(UnixLines, ErrorLinesAreJson) {
+  EXPECT_EQ(error_line("a \"b\"\n"), "{\"error\":\"a \\\"b\\\"\\n\"}");
+}
 
 }  // namespace
 }  // namespace bridge55::local

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -22,7 +23,9 @@ events::EventPtr make_event(const std::string& payload, std::string_view seq = "
   facts.name = "UPDATE";
   facts.seq = seq;
   facts.payload = payload;
-  return events::Event::make(stamp, facts);
+  // A batch looks at its events until it is written.
+  static std::vector<events::EventPtr> kept;
+  return kept.emplace_back(events::Event::make(stamp, facts));
 }
 
 bridges::Delivery delivery(events::EventPtr event, std::string key = "abp.orders.update", std::string exchange = "") {
