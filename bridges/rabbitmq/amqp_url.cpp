@@ -33,7 +33,8 @@ template <class T>
 bool number(std::string_view text, T lowest, T highest, T& out) {
   T value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || value < lowest || value > highest) return false;
+  if (error != std::errc{} || end != text.data() + text.size() || value < lowest || value > highest)
+    return false;
   out = value;
   return true;
 }
@@ -67,7 +68,8 @@ std::string read_authority(std::string_view text, AmqpUrl& url) {
   if (!decoded) return "a broken percent escape in the host";
   if (!decoded->empty()) url.host = std::move(*decoded);
   if (port.empty()) return {};
-  if (!port.starts_with(':') || !number<std::uint16_t>(port.substr(1), 1, 65535, url.port)) return "a port that is none";
+  if (!port.starts_with(':') || !number<std::uint16_t>(port.substr(1), 1, 65535, url.port))
+    return "a port that is none";
   return {};
 }
 
@@ -121,7 +123,8 @@ std::variant<AmqpUrl, std::string> parse_amqp_url(std::string_view text) {
   if (slash == text.npos) return url;  // no path at all: the client's default, which is `/`
   auto vhost = decode(text.substr(slash + 1));
   if (!vhost) return std::string("a broken percent escape in the virtual host");
-  if (text.find('/', slash + 1) != text.npos) return std::string("a virtual host of more than one segment; its slashes are written %2F");
+  if (text.find('/', slash + 1) != text.npos)
+    return std::string("a virtual host of more than one segment; its slashes are written %2F");
   url.vhost = vhost->empty() ? "/" : std::move(*vhost);
   return url;
 }

@@ -1,13 +1,13 @@
 // `amqp://user:password@host:port/vhost` taken apart (https://www.rabbitmq.com/uri-spec.html). Pure.
 #pragma once
 
+#include "config/config.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <variant>
-
-#include "config/config.hpp"
 
 namespace bridge55::rabbitmq {
 

@@ -10,7 +10,9 @@ constexpr std::size_t kReadAhead = 64 << 10;
 constexpr unsigned char kFrameEnd = 0xCE;
 constexpr std::uint8_t kMethod = 1, kContentHeader = 2, kContentBody = 3, kHeartbeat = 8;
 
-constexpr std::uint32_t method(std::uint16_t class_id, std::uint16_t id) { return std::uint32_t{class_id} << 16 | id; }
+constexpr std::uint32_t method(std::uint16_t class_id, std::uint16_t id) {
+  return std::uint32_t{class_id} << 16 | id;
+}
 
 // Reads big-endian fields and remembers whether any of them was cut short.
 class Fields {
@@ -21,7 +23,8 @@ class Fields {
   T number() {
     if (bytes_.size() < sizeof(T)) return failed<T>();
     T value = 0;
-    for (std::size_t i = 0; i < sizeof(T); ++i) value = static_cast<T>(value << 8 | static_cast<unsigned char>(bytes_[i]));
+    for (std::size_t i = 0; i < sizeof(T); ++i)
+      value = static_cast<T>(value << 8 | static_cast<unsigned char>(bytes_[i]));
     bytes_.remove_prefix(sizeof(T));
     return value;
   }
@@ -122,7 +125,8 @@ FrameReader::Next FrameReader::next(BrokerSaid& said) {
   const std::size_t size = header.number<std::uint32_t>();
   // Checked before the payload has come: a length cannot make us wait for, or hold, more than was agreed.
   if (size > frame_max_ - kHeader - kEnd) return Next::malformed;
-  if (type != kMethod && type != kContentHeader && type != kContentBody && type != kHeartbeat) return Next::malformed;
+  if (type != kMethod && type != kContentHeader && type != kContentBody && type != kHeartbeat)
+    return Next::malformed;
   if (held.size() < kHeader + size + kEnd) return Next::more;
   if (static_cast<unsigned char>(held[kHeader + size]) != kFrameEnd) return Next::malformed;
   begin_ += kHeader + size + kEnd;

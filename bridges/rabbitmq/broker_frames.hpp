@@ -1,5 +1,5 @@
-// Cuts what a broker sends into frames and reads the few methods that a publisher meets (AMQP 0-9-1, 2.3 and 4.2). No field table is
-// decoded, whatever its depth, and memory is one frame and a read's length. Pure.
+// Cuts what a broker sends into frames and reads the few methods that a publisher meets (AMQP 0-9-1, 2.3
+// and 4.2). No field table is decoded, whatever its depth, and memory is one frame and a read's length. Pure.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@ namespace bridge55::rabbitmq {
 enum class BrokerFrame {
   ack,
   nack,
-  returned,          // basic.return: its content frames follow as `other`
+  returned,  // basic.return: its content frames follow as `other`
   channel_close,
   connection_close,
   connection_closed,  // close-ok
@@ -28,8 +28,8 @@ struct BrokerSaid {
   BrokerFrame what = BrokerFrame::other;
   std::uint64_t tag = 0;  // ack, nack
   bool multiple = false;
-  std::uint16_t code = 0;  // returned and the closes: AMQP reply code
-  std::string_view text;   // the same, and blocked: the broker's words
+  std::uint16_t code = 0;                  // returned and the closes: AMQP reply code
+  std::string_view text;                   // the same, and blocked: the broker's words
   std::string_view exchange, routing_key;  // returned
 };
 
@@ -38,7 +38,8 @@ class FrameReader {
   // `frame_max`: as negotiated, the seven header bytes and the end octet included.
   explicit FrameReader(std::size_t frame_max);
 
-  std::span<char> space();  // where the next bytes belong; never empty while `next` is called until it wants more
+  std::span<char>
+  space();  // where the next bytes belong; never empty while `next` is called until it wants more
   void received(std::size_t count) { end_ += count; }
 
   enum class Next { frame, more, malformed };

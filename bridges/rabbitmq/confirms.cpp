@@ -4,7 +4,9 @@
 
 namespace bridge55::rabbitmq {
 
-Confirms::Confirms(std::size_t window) : states_(window) { assert(window != 0 && (window & (window - 1)) == 0); }
+Confirms::Confirms(std::size_t window) : states_(window) {
+  assert(window != 0 && (window & (window - 1)) == 0);
+}
 
 std::uint64_t Confirms::published() {
   assert(room());
@@ -30,7 +32,8 @@ Confirms::Answer Confirms::answer(std::uint64_t tag, bool multiple, State state)
 
 std::size_t Confirms::take_done() {
   const std::uint64_t from = first_;
-  while (first_ != next_ && at(first_) == State::acked) ++first_;
+  while (first_ != next_ && at(first_) == State::acked)
+    ++first_;
   return static_cast<std::size_t>(first_ - from);
 }
 

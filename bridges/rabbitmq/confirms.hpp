@@ -1,8 +1,10 @@
-// Which published messages the broker has answered: the arithmetic of publisher confirms, where answers come one by one, in bunches
-// (`multiple`), out of order, twice or for tags that never were. Pure. See https://www.rabbitmq.com/confirms.html
+// Which published messages the broker has answered: the arithmetic of publisher confirms, where answers come
+// one by one, in bunches
+// (`multiple`), out of order, twice or for tags that never were. Pure. See
+// https://www.rabbitmq.com/confirms.html
 //
-// Delivery tags count from 1 on each new channel. A message is done once it and everything before it is acknowledged, so that the
-// sink's cursor, which is one number, never passes a message that may be lost.
+// Delivery tags count from 1 on each new channel. A message is done once it and everything before it is
+// acknowledged, so that the sink's cursor, which is one number, never passes a message that may be lost.
 #pragma once
 
 #include <cstddef>
@@ -32,7 +34,9 @@ class Confirms {
   // Forgets the leading messages that are acknowledged and says how many they were.
   std::size_t take_done();
 
-  std::size_t in_flight() const { return static_cast<std::size_t>(next_ - first_); }  // published and not done
+  std::size_t in_flight() const {
+    return static_cast<std::size_t>(next_ - first_);
+  }  // published and not done
   std::size_t unanswered() const { return unanswered_; }
   bool nacked() const { return nacked_; }  // since the last rewind or restart
 

@@ -1,26 +1,25 @@
 #include "bridges/rabbitmq/connection.hpp"
 
+#include "bridges/rabbitmq/publish_frames.hpp"
+#include "bridges/rabbitmq/reply.hpp"
+#include "bridges/rabbitmq/topology.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <system_error>
-
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <system_error>
 #include <unistd.h>
 
 #include <amqp.h>
 #include <amqp_framing.h>
 #include <amqp_tcp_socket.h>
-
-#include "bridges/rabbitmq/publish_frames.hpp"
-#include "bridges/rabbitmq/reply.hpp"
-#include "bridges/rabbitmq/topology.hpp"
 
 namespace bridge55::rabbitmq {
 namespace {
@@ -44,7 +43,8 @@ std::string connection_name() {
 
 }  // namespace
 
-std::variant<std::unique_ptr<Connection>, Trouble> Connection::open(const AmqpUrl& url, const config::Sink& sink) {
+std::variant<std::unique_ptr<Connection>, Trouble> Connection::open(const AmqpUrl& url,
+                                                                    const config::Sink& sink) {
   std::unique_ptr<Connection> made(new Connection);  // the constructor is private
   made->state_ = amqp_new_connection();
   if (made->state_ == nullptr) return Trouble{"out of memory"};
@@ -74,7 +74,8 @@ std::optional<Trouble> Connection::connect(const AmqpUrl& url) {
 
 std::optional<Trouble> Connection::log_in(const AmqpUrl& url) {
   // https://www.rabbitmq.com/connections.html#capabilities
-  std::array capabilities{flag("publisher_confirms"), flag("connection.blocked"), flag("consumer_cancel_notify"), flag("basic.nack"),
+  std::array capabilities{flag("publisher_confirms"), flag("connection.blocked"),
+                          flag("consumer_cancel_notify"), flag("basic.nack"),
                           flag("authentication_failure_close")};
   const std::string name = connection_name();
   std::array<amqp_table_entry_t, 2> properties{};
@@ -85,9 +86,9 @@ std::optional<Trouble> Connection::log_in(const AmqpUrl& url) {
   properties[1].value.kind = AMQP_FIELD_KIND_UTF8;
   properties[1].value.value.bytes = as_bytes(name);
   const amqp_table_t table{static_cast<int>(properties.size()), properties.data()};
-  const amqp_rpc_reply_t reply =
-      amqp_login_with_properties(state_, url.vhost.c_str(), 1, kFrameMax, static_cast<int>(url.heartbeat.count()), &table,
-                                 AMQP_SASL_METHOD_PLAIN, url.user.c_str(), url.password.reveal().c_str());
+  const amqp_rpc_reply_t reply = amqp_login_with_properties(
+      state_, url.vhost.c_str(), 1, kFrameMax, static_cast<int>(url.heartbeat.count()), &table,
+      AMQP_SASL_METHOD_PLAIN, url.user.c_str(), url.password.reveal().c_str());
   return trouble_of(reply, "login");
 }
 
@@ -114,7 +115,8 @@ std::optional<Trouble> Connection::hand_over() {
   amqp_maybe_release_buffers(state_);
   fd_ = amqp_get_sockfd(state_);
   const int flags = fcntl(fd_, F_GETFL);
-  if (fd_ < 0 || flags < 0 || fcntl(fd_, F_SETFL, flags | O_NONBLOCK) != 0) return Trouble{"the connection has no descriptor"};
+  if (fd_ < 0 || flags < 0 || fcntl(fd_, F_SETFL, flags | O_NONBLOCK) != 0)
+    return Trouble{"the connection has no descriptor"};
   frame_max_ = static_cast<std::size_t>(std::max(amqp_get_frame_max(state_), kFrameMin));
   heartbeat_ = std::chrono::seconds(amqp_get_heartbeat(state_));
   patient(false);
@@ -152,7 +154,8 @@ Connection::Io Connection::read(std::span<char> into, std::size_t& count) {
 }
 
 Connection::Io Connection::closed(int error) {
-  why_closed_ = error == 0 ? "the broker closed the connection" : "connection lost: " + std::generic_category().message(error);
+  why_closed_ = error == 0 ? "the broker closed the connection"
+                           : "connection lost: " + std::generic_category().message(error);
   return Io::closed;
 }
 

@@ -1,7 +1,11 @@
-// One connection to a RabbitMQ broker. librabbitmq connects, proves TLS, logs in and declares; from then on we read and write its
-// descriptor (or its TLS session) ourselves, without blocking, because its sends block for ever on a broker that does not read and cost
-// three system calls a message. Owned and used by one thread.
+// One connection to a RabbitMQ broker. librabbitmq connects, proves TLS, logs in and declares; from then on
+// we read and write its descriptor (or its TLS session) ourselves, without blocking, because its sends block
+// for ever on a broker that does not read and cost three system calls a message. Owned and used by one
+// thread.
 #pragma once
+
+#include "bridges/rabbitmq/amqp_url.hpp"
+#include "bridges/rabbitmq/trouble.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -9,13 +13,9 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <sys/uio.h>
 #include <variant>
 #include <vector>
-
-#include <sys/uio.h>
-
-#include "bridges/rabbitmq/amqp_url.hpp"
-#include "bridges/rabbitmq/trouble.hpp"
 
 // As librabbitmq and OpenSSL name them; their headers stay out of here.
 struct amqp_connection_state_t_;
@@ -25,8 +25,10 @@ namespace bridge55::rabbitmq {
 
 class Connection {
  public:
-  // Blocks for at most three times the URL's connection_timeout: name and TCP, TLS and login, topology and confirm.select.
-  static std::variant<std::unique_ptr<Connection>, Trouble> open(const AmqpUrl& url, const config::Sink& sink);
+  // Blocks for at most three times the URL's connection_timeout: name and TCP, TLS and login, topology and
+  // confirm.select.
+  static std::variant<std::unique_ptr<Connection>, Trouble> open(const AmqpUrl& url,
+                                                                 const config::Sink& sink);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -44,7 +46,8 @@ class Connection {
   Io read(std::span<char> into, std::size_t& count);
   const std::string& why_closed() const { return why_closed_; }
   short write_wants() const { return write_wants_; }  // POLLOUT, or POLLIN where TLS needs to read first
-  // A blocked broker leaves our bytes unread for as long as it likes: then the kernel's own time limit for them is off.
+  // A blocked broker leaves our bytes unread for as long as it likes: then the kernel's own time limit for
+  // them is off.
   void patient(bool patient);
 
  private:

@@ -1,9 +1,11 @@
-// The TLS half of a connection. librabbitmq makes the session; OpenSSL tells us of it, so that we can read and write it without
-// blocking, as on plain TCP.
-#include <algorithm>
-#include <cerrno>
+// The TLS half of a connection. librabbitmq makes the session; OpenSSL tells us of it, so that we can read
+// and write it without blocking, as on plain TCP.
+#include "bridges/rabbitmq/connection.hpp"
+#include "bridges/rabbitmq/reply.hpp"
 
+#include <algorithm>
 #include <arpa/inet.h>
+#include <cerrno>
 #include <poll.h>
 #include <sys/time.h>
 
@@ -12,9 +14,6 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
-
-#include "bridges/rabbitmq/connection.hpp"
-#include "bridges/rabbitmq/reply.hpp"
 
 namespace bridge55::rabbitmq {
 namespace {
@@ -28,28 +27,35 @@ struct Handshake {
   long verify_error = X509_V_OK;
 };
 
-Handshake* handshake_of(const SSL* ssl) { return static_cast<Handshake*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl))); }
+Handshake* handshake_of(const SSL* ssl) {
+  return static_cast<Handshake*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
+}
 
 bool is_address(const std::string& host) {
   in6_addr ignored{};
   return inet_pton(AF_INET, host.c_str(), &ignored) == 1 || inet_pton(AF_INET6, host.c_str(), &ignored) == 1;
 }
 
-// Called as a handshake begins, before its first byte: the place to name the server where it is not the URL's host.
+// Called as a handshake begins, before its first byte: the place to name the server where it is not the URL's
+// host.
 void on_info(const SSL* ssl, int where, int) {
   Handshake* handshake = handshake_of(ssl);
   if ((where & SSL_CB_HANDSHAKE_START) == 0 || handshake == nullptr) return;
-  handshake->session = const_cast<SSL*>(ssl);  // NOLINT: the callback's signature; the session is this connection's
-  if (!is_address(*handshake->server_name)) SSL_set_tlsext_host_name(handshake->session, handshake->server_name->c_str());
+  handshake->session =
+      const_cast<SSL*>(ssl);  // NOLINT: the callback's signature; the session is this connection's
+  if (!is_address(*handshake->server_name))
+    SSL_set_tlsext_host_name(handshake->session, handshake->server_name->c_str());
 }
 
 int on_verify(int ok, X509_STORE_CTX* store) {
-  const auto* ssl = static_cast<const SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  const auto* ssl =
+      static_cast<const SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
   if (ok == 0) handshake_of(ssl)->verify_error = X509_STORE_CTX_get_error(store);
   return ok;
 }
 
-// Chain and name are OpenSSL's to check, during the handshake: the library looks later, and only for the URL's host.
+// Chain and name are OpenSSL's to check, during the handshake: the library looks later, and only for the
+// URL's host.
 bool set_rules(amqp_socket_t* socket, const config::ClientTls& tls, const std::string& server_name) {
   auto* context = static_cast<SSL_CTX*>(amqp_ssl_socket_get_context(socket));
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
@@ -69,7 +75,9 @@ bool set_rules(amqp_socket_t* socket, const config::ClientTls& tls, const std::s
 
 Trouble refused(int status, const Handshake& handshake) {
   if (handshake.verify_error != X509_V_OK) {
-    return {std::string("the broker's certificate is not accepted: ") + X509_verify_cert_error_string(handshake.verify_error), true};
+    return {std::string("the broker's certificate is not accepted: ") +
+                X509_verify_cert_error_string(handshake.verify_error),
+            true};
   }
   return {std::string("cannot connect: ") + amqp_error_string2(status)};
 }
@@ -81,7 +89,8 @@ std::optional<Trouble> Connection::connect_tls(const AmqpUrl& url, const config:
   if (socket == nullptr) return Trouble{"out of memory"};
   auto* context = static_cast<SSL_CTX*>(amqp_ssl_socket_get_context(socket));
   const std::string& server_name = tls.server_name.empty() ? url.host : tls.server_name;
-  if (!set_rules(socket, tls, server_name)) return Trouble{"the certificates to check the broker's with cannot be read", true};
+  if (!set_rules(socket, tls, server_name))
+    return Trouble{"the certificates to check the broker's with cannot be read", true};
   Handshake handshake{.server_name = &server_name};
   SSL_CTX_set_app_data(context, &handshake);
   const timeval timeout = to_timeval(url.connection_timeout);
@@ -110,7 +119,8 @@ Connection::Io Connection::write_tls(std::span<const iovec> pieces, std::size_t&
     if (gathered_.size() == kRecord) break;
   }
   ERR_clear_error();
-  // The library set SSL_MODE_ENABLE_PARTIAL_WRITE and SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER; the same bytes come first at each retry.
+  // The library set SSL_MODE_ENABLE_PARTIAL_WRITE and SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER; the same bytes
+  // come first at each retry.
   const int sent = SSL_write(tls_, gathered_.data(), static_cast<int>(gathered_.size()));
   if (sent <= 0) return tls_result(sent);
   count = static_cast<std::size_t>(sent);

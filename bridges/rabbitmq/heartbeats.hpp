@@ -1,17 +1,18 @@
 // When to send a heartbeat and when the broker is dead (AMQP 0-9-1, 4.2.7). Pure: time is a parameter.
 #pragma once
 
+#include "daemon/base/clock.hpp"
+
 #include <algorithm>
 #include <chrono>
-
-#include "daemon/base/clock.hpp"
 
 namespace bridge55::rabbitmq {
 
 class Heartbeats {
  public:
   // `interval`: as negotiated; zero turns both off.
-  Heartbeats(std::chrono::milliseconds interval, SteadyTime now) : interval_(interval), sent_(now), received_(now) {}
+  Heartbeats(std::chrono::milliseconds interval, SteadyTime now)
+      : interval_(interval), sent_(now), received_(now) {}
 
   void sent(SteadyTime now) { sent_ = now; }
   void received(SteadyTime now) { received_ = now; }

@@ -2,10 +2,9 @@
 
 #include <cerrno>
 #include <iterator>
-#include <system_error>
-
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <system_error>
 #include <unistd.h>
 
 namespace bridge55::rabbitmq {
@@ -15,7 +14,9 @@ Mailbox::Mailbox(std::function<void()> deliver)
   if (wake_fd_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
 }
 
-Mailbox::~Mailbox() { ::close(wake_fd_); }
+Mailbox::~Mailbox() {
+  ::close(wake_fd_);
+}
 
 void Mailbox::wake() {
   if (!asleep_) return;  // it looks before it sleeps
@@ -28,7 +29,8 @@ void Mailbox::offer(std::vector<bridges::Delivery> deliveries) {
   if (inbox_.empty()) {
     inbox_ = std::move(deliveries);
   } else {
-    inbox_.insert(inbox_.end(), std::make_move_iterator(deliveries.begin()), std::make_move_iterator(deliveries.end()));
+    inbox_.insert(inbox_.end(), std::make_move_iterator(deliveries.begin()),
+                  std::make_move_iterator(deliveries.end()));
   }
   wake();
 }

@@ -1,6 +1,10 @@
-// What the I/O thread and a connection's thread tell each other: deliveries and a request to stop one way, reports the other.
-// Bounded by what the sink offers; reports that have not been read yet are merged, so that many confirms are one post.
+// What the I/O thread and a connection's thread tell each other: deliveries and a request to stop one way,
+// reports the other. Bounded by what the sink offers; reports that have not been read yet are merged, so that
+// many confirms are one post.
 #pragma once
+
+#include "bridges/sink.hpp"
+#include "daemon/base/clock.hpp"
 
 #include <atomic>
 #include <deque>
@@ -9,9 +13,6 @@
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "bridges/sink.hpp"
-#include "daemon/base/clock.hpp"
 
 namespace bridge55::rabbitmq {
 
@@ -26,16 +27,18 @@ struct Report {
   std::size_t done_bytes = 0;
   std::vector<Unroutable> unroutable;
   std::vector<std::pair<bridges::SinkState, std::string>> states;
-  std::size_t nacked = 0;         // answers by which the broker refused messages
-  bool ended = false;             // the thread is about to return
+  std::size_t nacked = 0;  // answers by which the broker refused messages
+  bool ended = false;      // the thread is about to return
 
   bool empty() const { return done == 0 && unroutable.empty() && states.empty() && nacked == 0 && !ended; }
 };
 
-// Shared by the sink and its thread: where the far side hangs inside a library call past the deadline of a stop, the sink goes first.
+// Shared by the sink and its thread: where the far side hangs inside a library call past the deadline of a
+// stop, the sink goes first.
 class Mailbox {
  public:
-  // `deliver` is called on the connection's thread, with the lock held, where a report waits and none waited before; it posts.
+  // `deliver` is called on the connection's thread, with the lock held, where a report waits and none waited
+  // before; it posts.
   explicit Mailbox(std::function<void()> deliver);
   ~Mailbox();
   Mailbox(const Mailbox&) = delete;
@@ -51,7 +54,8 @@ class Mailbox {
   void collect(std::deque<bridges::Delivery>& into);
   void report(Report&& report);
   int wake_fd() const { return wake_fd_; }
-  // Whether it may sleep on `wake_fd`: false where deliveries came, or a stop that it has not seen. `awake` takes the wake-up back.
+  // Whether it may sleep on `wake_fd`: false where deliveries came, or a stop that it has not seen. `awake`
+  // takes the wake-up back.
   bool may_sleep(bool stop_seen);
   void awake();
   void sleep(SteadyTime until);  // until then, or a request to stop

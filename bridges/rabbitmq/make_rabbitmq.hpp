@@ -1,10 +1,11 @@
-// The RabbitMQ sink. `url`, `declare`, `exchange`, `queues` and `confirm_timeout` of the config decide what it does.
+// The RabbitMQ sink. `url`, `declare`, `exchange`, `queues` and `confirm_timeout` of the config decide what
+// it does.
 #pragma once
+
+#include "bridges/sink.hpp"
 
 #include <memory>
 #include <string>
-
-#include "bridges/sink.hpp"
 
 namespace boost::asio {
 class io_context;
@@ -16,12 +17,15 @@ class Registry;
 
 namespace bridge55::bridges {
 
-// Call on the I/O thread; nothing happens before `start`. The io_context and the registry must outlive the sink. Throws
-// std::invalid_argument on a URL that cannot be understood (the config's loader refuses it first).
-std::unique_ptr<Sink> make_rabbitmq(boost::asio::io_context& io, const config::Sink& settings, metrics::Registry& metrics);
+// Call on the I/O thread; nothing happens before `start`. The io_context and the registry must outlive the
+// sink. Throws std::invalid_argument on a URL that cannot be understood (the config's loader refuses it
+// first).
+std::unique_ptr<Sink> make_rabbitmq(boost::asio::io_context& io, const config::Sink& settings,
+                                    metrics::Registry& metrics);
 
-// Connects and logs in as the sink would and declares nothing: empty where one of its brokers lets us in, else why none does. Blocks for
-// up to three times each URL's connection_timeout (5 s unless it says otherwise). Throws as `make_rabbitmq` does.
+// Connects and logs in as the sink would and declares nothing: empty where one of its brokers lets us in,
+// else why none does. Blocks for up to three times each URL's connection_timeout (5 s unless it says
+// otherwise). Throws as `make_rabbitmq` does.
 std::string try_rabbitmq(const config::Sink& settings);
 
 }  // namespace bridge55::bridges

@@ -1,10 +1,10 @@
 #include "bridges/rabbitmq/publish_frames.hpp"
 
+#include "daemon/events/json.hpp"
+
 #include <algorithm>
 #include <charconv>
 #include <cstring>
-
-#include "daemon/events/json.hpp"
 
 namespace bridge55::rabbitmq {
 namespace {
@@ -16,15 +16,17 @@ constexpr std::size_t kShortMax = 255;
 constexpr WallMicros kSecond = 1'000'000;
 
 // Content properties of class basic, in the order of their flags (AMQP 0-9-1, 1.8 and 2.3.5.2).
-constexpr std::uint16_t kContentType = 1 << 15, kHeaders = 1 << 13, kDeliveryMode = 1 << 12, kMessageId = 1 << 7,
-                        kTimestamp = 1 << 6, kType = 1 << 5, kAppId = 1 << 3;
-constexpr std::uint16_t kFlags = kContentType | kHeaders | kDeliveryMode | kMessageId | kTimestamp | kType | kAppId;
+constexpr std::uint16_t kContentType = 1 << 15, kHeaders = 1 << 13, kDeliveryMode = 1 << 12,
+                        kMessageId = 1 << 7, kTimestamp = 1 << 6, kType = 1 << 5, kAppId = 1 << 3;
+constexpr std::uint16_t kFlags =
+    kContentType | kHeaders | kDeliveryMode | kMessageId | kTimestamp | kType | kAppId;
 constexpr char kPersistent = 2;
 constexpr char kMandatory = 1;
 
 template <class T>
 void store(char* to, T value) {
-  for (std::size_t i = sizeof(T); i-- > 0; value = static_cast<T>(value >> 8)) to[i] = static_cast<char>(value & 0xFF);
+  for (std::size_t i = sizeof(T); i-- > 0; value = static_cast<T>(value >> 8))
+    to[i] = static_cast<char>(value & 0xFF);
 }
 
 template <class T>
@@ -34,13 +36,16 @@ void put(std::vector<char>& out, T value) {
   out.insert(out.end(), bytes, bytes + sizeof(T));
 }
 
-void put_bytes(std::vector<char>& out, std::string_view text) { out.insert(out.end(), text.begin(), text.end()); }
+void put_bytes(std::vector<char>& out, std::string_view text) {
+  out.insert(out.end(), text.begin(), text.end());
+}
 
 // At most 255 bytes, never inside a UTF-8 sequence.
 std::string_view cut(std::string_view text) {
   if (text.size() <= kShortMax) return text;
   std::size_t size = kShortMax;
-  while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) --size;
+  while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80)
+    --size;
   return text.substr(0, size);
 }
 
@@ -94,10 +99,12 @@ void put_type(std::vector<char>& out, const events::Event& event) {
 
 std::string_view body_of(const bridges::Delivery& delivery) {
   switch (delivery.body) {
-    case config::BodyMode::payload: return delivery.event->payload();
+    case config::BodyMode::payload:
+      return delivery.event->payload();
     case config::BodyMode::raw:
       return delivery.event->raw().empty() ? delivery.event->payload() : delivery.event->raw();
-    case config::BodyMode::envelope: break;
+    case config::BodyMode::envelope:
+      break;
   }
   return delivery.event->envelope();
 }
@@ -175,7 +182,8 @@ void PublishBatch::received_at(WallMicros at) {
   }
   // `2026-02-15T19:31:49.789001Z`: only the six digits differ within a second.
   WallMicros micros = at % kSecond;
-  for (std::size_t i = 0; i < 6; ++i, micros /= 10) second_text_[25 - i] = static_cast<char>('0' + micros % 10);
+  for (std::size_t i = 0; i < 6; ++i, micros /= 10)
+    second_text_[25 - i] = static_cast<char>('0' + micros % 10);
   put_header(heads_, "x-received-at", second_text_);
 }
 
@@ -193,7 +201,9 @@ void PublishBatch::body(std::string_view bytes) {
   }
 }
 
-void PublishBatch::add_heartbeat() { end_frame(begin_frame(kHeartbeat, 0)); }
+void PublishBatch::add_heartbeat() {
+  end_frame(begin_frame(kHeartbeat, 0));
+}
 
 void PublishBatch::add_close(std::string_view text) {
   const std::size_t begin = begin_frame(kMethod, 0);

@@ -1,25 +1,26 @@
-// Encodes basic.publish with its properties and body into AMQP 0-9-1 frames (2.3.5) on channel 1, many messages a write. The client
-// library sends each of a message's three frames on its own, a system call each; one call for a whole batch costs a fraction of that.
-// Pure. The contract's section 4 fixes properties and headers.
+// Encodes basic.publish with its properties and body into AMQP 0-9-1 frames (2.3.5) on channel 1, many
+// messages a write. The client library sends each of a message's three frames on its own, a system call each;
+// one call for a whole batch costs a fraction of that. Pure. The contract's section 4 fixes properties and
+// headers.
 #pragma once
+
+#include "bridges/sink.hpp"
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
-
 #include <sys/uio.h>
-
-#include "bridges/sink.hpp"
+#include <vector>
 
 namespace bridge55::rabbitmq {
 
 inline constexpr std::uint16_t kChannel = 1;
 
-// A write in the making: frame heads in a buffer of its own, bodies as views into the events. Whoever adds keeps the events alive until
-// the batch is written or cleared, and adds nothing between the first write and the last.
+// A write in the making: frame heads in a buffer of its own, bodies as views into the events. Whoever adds
+// keeps the events alive until the batch is written or cleared, and adds nothing between the first write and
+// the last.
 class PublishBatch {
  public:
   // `frame_max`: as negotiated; larger bodies are cut.
@@ -60,7 +61,7 @@ class PublishBatch {
   std::size_t first_ = 0;       // first piece not wholly written
   std::size_t pending_ = 0;     // bytes of the pieces
   std::size_t messages_ = 0;
-  std::string second_text_;     // of the last event's second: most share it
+  std::string second_text_;  // of the last event's second: most share it
   WallMicros second_ = -1;
 };
 

@@ -1,12 +1,12 @@
 #include "bridges/rabbitmq/publisher.hpp"
 
+#include "bridges/rabbitmq/session.hpp"
+#include "daemon/base/backoff.hpp"
+
 #include <optional>
 #include <random>
 #include <system_error>
 #include <utility>
-
-#include "bridges/rabbitmq/session.hpp"
-#include "daemon/base/backoff.hpp"
 
 namespace bridge55::rabbitmq {
 namespace {
@@ -16,7 +16,8 @@ using namespace std::chrono_literals;
 constexpr std::chrono::milliseconds kFirstDelay = 250ms, kLastDelay = 4s;
 // A session that lived so long was a good one, even if nothing had to be published.
 constexpr auto kGoodSession = 10s;
-// librabbitmq decodes nested tables by recursion without a limit; a frame of 128 KiB holds some 26,000 levels.
+// librabbitmq decodes nested tables by recursion without a limit; a frame of 128 KiB holds some 26,000
+// levels.
 constexpr std::size_t kStack = 64 << 20;
 
 class Publisher {
@@ -36,7 +37,7 @@ class Publisher {
   std::deque<bridges::Delivery> backlog_;
   Backoff backoff_;
   std::mt19937_64 random_{std::random_device{}()};
-  bool prove_first_ = false;
+  bool prove_first_ = false, refused_before_ = false;
 };
 
 // Nothing: a stop was asked for and done.
@@ -47,7 +48,8 @@ std::optional<Trouble> Publisher::attempt(const AmqpUrl& url) {
     return *trouble;
   }
   const SteadyTime began = SteadyClock::now();
-  Session session({setting_.sink, *mailbox_, backlog_, random_, prove_first_}, std::move(std::get<0>(opened)));
+  Session session({setting_.sink, *mailbox_, backlog_, random_, prove_first_},
+                  std::move(std::get<0>(opened)));
   auto trouble = session.run();
   if (session.confirmed_any() || SteadyClock::now() - began >= kGoodSession) backoff_.reset();
   // A broker that lets us in and then refuses all we publish is not up in between.
@@ -77,9 +79,12 @@ void Publisher::down(const Trouble& trouble) {
 
 void Publisher::pause(bool refused) {
   const double unit = std::uniform_real_distribution<double>()(random_);
-  const auto delay = backoff_.next(unit);
-  const auto slow = std::chrono::milliseconds(static_cast<std::int64_t>((1 + unit) / 2 * kLastDelay.count()));
-  mailbox_->sleep(SteadyClock::now() + (refused ? slow : delay));
+  auto delay = backoff_.next(unit);
+  // Once may be mended by declaring again; a refusal that repeats waits for people.
+  if (refused && refused_before_)
+    delay = std::chrono::milliseconds(static_cast<std::int64_t>((1 + unit) / 2 * kLastDelay.count()));
+  refused_before_ = refused;
+  mailbox_->sleep(SteadyClock::now() + delay);
 }
 
 void* run_publisher(void* given) {

@@ -1,13 +1,13 @@
-// The thread behind a RabbitMQ sink: connects to one broker after the other, publishes until the connection ends, waits, tries again.
+// The thread behind a RabbitMQ sink: connects to one broker after the other, publishes until the connection
+// ends, waits, tries again.
 #pragma once
-
-#include <memory>
-#include <vector>
 
 #include "bridges/rabbitmq/amqp_url.hpp"
 #include "bridges/rabbitmq/mailbox.hpp"
 
+#include <memory>
 #include <pthread.h>
+#include <vector>
 
 namespace bridge55::rabbitmq {
 
@@ -16,9 +16,9 @@ struct PublisherSetting {
   std::vector<AmqpUrl> urls;  // tried in turn
 };
 
-// Runs until the mailbox asks it to stop; its last report says `ended`. It uses nothing but its own copy of the setting and the
-// mailbox, so that it may be left behind where it hangs in the library past the deadline of a stop (a name server that does not
-// answer, a broker that accepts and says nothing).
+// Runs until the mailbox asks it to stop; its last report says `ended`. It uses nothing but its own copy of
+// the setting and the mailbox, so that it may be left behind where it hangs in the library past the deadline
+// of a stop (a name server that does not answer, a broker that accepts and says nothing).
 class PublisherThread {
  public:
   PublisherThread() = default;

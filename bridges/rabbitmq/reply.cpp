@@ -5,7 +5,9 @@
 namespace bridge55::rabbitmq {
 namespace {
 
-std::string_view as_text(amqp_bytes_t bytes) { return {static_cast<const char*>(bytes.bytes), bytes.len}; }
+std::string_view as_text(amqp_bytes_t bytes) {
+  return {static_cast<const char*>(bytes.bytes), bytes.len};
+}
 
 }  // namespace
 

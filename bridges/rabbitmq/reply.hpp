@@ -1,16 +1,15 @@
 // librabbitmq's answers as Trouble.
 #pragma once
 
+#include "bridges/rabbitmq/trouble.hpp"
+
 #include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
-
 #include <sys/time.h>
 
 #include <amqp.h>
-
-#include "bridges/rabbitmq/trouble.hpp"
 
 namespace bridge55::rabbitmq {
 

@@ -1,19 +1,19 @@
 #include "bridges/rabbitmq/session.hpp"
 
+#include "daemon/base/crash_point.hpp"
+
 #include <algorithm>
 #include <array>
-#include <utility>
-
 #include <poll.h>
-
-#include "daemon/base/crash_point.hpp"
+#include <utility>
 
 namespace bridge55::rabbitmq {
 namespace {
 
 using namespace std::chrono_literals;
 
-// One write: large enough that its system call costs nothing a message, small enough that confirms are never long in waiting.
+// One write: large enough that its system call costs nothing a message, small enough that confirms are never
+// long in waiting.
 constexpr std::size_t kBatchBytes = 128 << 10;
 constexpr std::size_t kPieces = 512;
 // Reads before anything else gets its turn, whatever the broker sends.
@@ -54,9 +54,11 @@ std::optional<Trouble> Session::turn() {
   stop_seen_ = in_.mailbox.stop_asked();
   in_.mailbox.collect(in_.backlog);
   fill();
-  if (auto trouble = flush()) return trouble;
+  const auto unwritten = flush();
+  // Also where the broker hung up on a write: it may have said why, and confirmed much, before it did.
   bool more = false;
   if (auto trouble = receive(more)) return trouble;
+  if (unwritten) return unwritten;
   settle();
   const SteadyTime now = SteadyClock::now();
   if (auto trouble = check_time(now)) return trouble;
@@ -113,7 +115,8 @@ std::optional<Trouble> Session::receive(bool& more) {
       if (auto trouble = heard(said)) return trouble;
     }
     if (next == FrameReader::Next::malformed) return Trouble{"the broker sent a malformed frame"};
-    // A short read emptied the socket; asking once more would only be told so. TLS may hold more than it gave.
+    // A short read emptied the socket; asking once more would only be told so. TLS may hold more than it
+    // gave.
     if (count < space.size() && !connection_->tls()) return std::nullopt;
   }
   more = true;
@@ -152,7 +155,8 @@ std::optional<Trouble> Session::heard(const BrokerSaid& said) {
 }
 
 std::optional<Trouble> Session::answered(Confirms::Answer answer) {
-  if (answer == Confirms::Answer::unknown) return Trouble{"the broker confirmed a message that was never published"};
+  if (answer == Confirms::Answer::unknown)
+    return Trouble{"the broker confirmed a message that was never published"};
   progress_at_ = SteadyClock::now();
   return std::nullopt;
 }
@@ -162,7 +166,12 @@ void Session::returned(const BrokerSaid& said) {
   const auto& deliveries = in_.backlog;
   const std::size_t in_flight = confirms_.in_flight();
   std::size_t at = std::min(search_from_, in_flight);
-  while (at < in_flight && deliveries[at].routing_key != said.routing_key) ++at;
+  const auto is_it = [&](const bridges::Delivery& each) {
+    const std::string& exchange = each.exchange.empty() ? in_.sink.exchange.name : each.exchange;
+    return each.routing_key == said.routing_key && exchange == said.exchange;
+  };
+  while (at < in_flight && !is_it(deliveries[at]))
+    ++at;
   if (at == in_flight) return;  // none of ours
   search_from_ = at + 1;
   report_.unroutable.push_back({deliveries[at].route, deliveries[at].routing_key, std::string(said.text)});
@@ -209,8 +218,8 @@ void Session::settle() {
   if (!report_.empty()) in_.mailbox.report(std::exchange(report_, {}));
 }
 
-// A refused message and all after it are published again, so that order holds but for repetitions. One alone goes first: while the
-// queue stays full, the others would only be refused, or overtake it, again.
+// A refused message and all after it are published again, so that order holds but for repetitions. One alone
+// goes first: while the queue stays full, the others would only be refused, or overtake it, again.
 void Session::retry_nacked(SteadyTime now) {
   if (!confirms_.nacked() || confirms_.unanswered() != 0 || !batch_.empty()) return;
   if (retry_at_ == SteadyTime{}) {
@@ -236,7 +245,8 @@ std::optional<Trouble> Session::check_time(SteadyTime now) {
 
 SteadyTime Session::next_deadline(SteadyTime now) const {
   SteadyTime next = std::min<SteadyTime>(now + kForever, heartbeats_.next(batch_.empty(), now + kForever));
-  if (!blocked_ && confirms_.unanswered() != 0) next = std::min(next, progress_at_ + in_.sink.confirm_timeout);
+  if (!blocked_ && confirms_.unanswered() != 0)
+    next = std::min(next, progress_at_ + in_.sink.confirm_timeout);
   if (retry_at_ != SteadyTime{}) next = std::min(next, retry_at_);
   if (stop_seen_) next = std::min(next, in_.mailbox.stop_deadline());
   return next;
@@ -258,7 +268,8 @@ bool Session::may_end(SteadyTime now) const {
   return (in_.backlog.empty() && batch_.empty()) || blocked_ || now >= in_.mailbox.stop_deadline();
 }
 
-// Ends the connection as the protocol asks, if that takes no longer than a moment; the socket is closed after it in any case.
+// Ends the connection as the protocol asks, if that takes no longer than a moment; the socket is closed after
+// it in any case.
 void Session::close() {
   if (!batch_.empty() || blocked_ || want_write_) return;
   if (broker_closed_) {

@@ -1,10 +1,7 @@
-// Publishes over one connection until it ends: window, confirms, returns, nacks, blocking, heartbeats, time limits. One loop on the
-// connection's thread; what it holds of time and arithmetic is in the pure types beside it.
+// Publishes over one connection until it ends: window, confirms, returns, nacks, blocking, heartbeats, time
+// limits. One loop on the connection's thread; what it holds of time and arithmetic is in the pure types
+// beside it.
 #pragma once
-
-#include <deque>
-#include <memory>
-#include <random>
 
 #include "bridges/rabbitmq/broker_frames.hpp"
 #include "bridges/rabbitmq/confirms.hpp"
@@ -15,10 +12,14 @@
 #include "bridges/rabbitmq/trouble.hpp"
 #include "daemon/base/backoff.hpp"
 
+#include <deque>
+#include <memory>
+#include <random>
+
 namespace bridge55::rabbitmq {
 
-// Published and not yet confirmed, at most. RabbitMQ confirms a quorum queue's messages in bunches: 1,024 in flight give 98 % of what
-// any larger window does.
+// Published and not yet confirmed, at most. RabbitMQ confirms a quorum queue's messages in bunches: 1,024 in
+// flight give 98 % of what any larger window does.
 inline constexpr std::size_t kWindow = 1024;
 
 class Session {
@@ -26,14 +27,16 @@ class Session {
   struct Setting {
     const config::Sink& sink;
     Mailbox& mailbox;
-    std::deque<bridges::Delivery>& backlog;  // offered and not confirmed, oldest first; what is left is the next session's
+    std::deque<bridges::Delivery>&
+        backlog;  // offered and not confirmed, oldest first; what is left is the next session's
     std::mt19937_64& random;
     bool prove_first = false;  // the last session got nothing confirmed: `up` is said after a confirm
   };
   Session(const Setting& setting, std::unique_ptr<Connection> connection);
   ~Session();
 
-  // Returns when the connection is gone, or after a stop once all is confirmed or its deadline has come. Nothing: stopped.
+  // Returns when the connection is gone, or after a stop once all is confirmed or its deadline has come.
+  // Nothing: stopped.
   std::optional<Trouble> run();
   bool confirmed_any() const { return confirmed_any_; }
 
@@ -64,10 +67,10 @@ class Session {
   Confirms confirms_{kWindow};
   Heartbeats heartbeats_;
   Report report_;
-  SteadyTime progress_at_;      // of the last confirm, or of the first publish after none was in flight
-  SteadyTime retry_at_{};       // nacked: publish again from then on
+  SteadyTime progress_at_;  // of the last confirm, or of the first publish after none was in flight
+  SteadyTime retry_at_{};   // nacked: publish again from then on
   Backoff nack_backoff_;
-  std::size_t search_from_ = 0;  // where in the backlog the next returned message is looked for
+  std::size_t search_from_ = 0;    // where in the backlog the next returned message is looked for
   std::size_t allowed_ = kWindow;  // in flight: one after a nack, until something is confirmed
   bool up_said_ = false, blocked_ = false, want_write_ = false, stop_seen_ = false, confirmed_any_ = false;
   bool broker_closed_ = false;  // connection.close came

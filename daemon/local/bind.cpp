@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <system_error>
 #include <unistd.h>
 #include <utility>
 
@@ -36,7 +37,8 @@ struct Descriptor {
 
 [[noreturn]] void fail(const std::string& where, const std::string& what, int error) {
   const int code = error == EACCES || error == EPERM ? kNoPermission : kUnavailable;
-  throw ListenError(code, "cannot listen on " + where + ": " + what + ": " + std::strerror(error));
+  throw ListenError(
+      code, "cannot listen on " + where + ": " + what + ": " + std::generic_category().message(error));
 }
 
 [[noreturn]] void refuse(const std::string& where, const std::string& why, int code = kBadSetting) {

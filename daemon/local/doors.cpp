@@ -146,7 +146,7 @@ void Doors::add_feed(const config::Sink& sink, std::optional<events::SinkRoutes>
   feeds_.push_back(std::move(feed));
 }
 
-void Doors::set_routes(const std::string& name, std::optional<events::SinkRoutes> routes) {
+void Doors::set_routes(const std::string& name, const std::optional<events::SinkRoutes>& routes) {
   for (const auto& feed : feeds_) {
     if (feed->settings.name == name) feed->routes->routes = routes;
   }

@@ -28,7 +28,7 @@ class Doors {
   std::vector<std::string> addresses() const;
 
   void add_feed(const config::Sink& sink, std::optional<events::SinkRoutes> routes);  // throws ListenError
-  void set_routes(const std::string& name, std::optional<events::SinkRoutes> routes);
+  void set_routes(const std::string& name, const std::optional<events::SinkRoutes>& routes);
   void remove_feed(const std::string& name);
   void close();
 

@@ -142,6 +142,7 @@ void Feed::leave_name(std::uint16_t code, std::string_view reason) {
 
 void Feed::close(std::uint16_t code, std::string_view reason) {
   if (closing_ || ended_) return;
+  pump_held();  // what came before the goodbye
   if (kind_ == FeedKind::websocket) {
     control_ += ws::close_frame(ws::Role::server, code, reason);
   } else if (kind_ == FeedKind::lines) {

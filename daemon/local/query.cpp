@@ -241,7 +241,7 @@ std::optional<WallMicros> parse_rfc3339(std::string_view text) {
         zone_minute > 59)
       return {};
     if (zone[0] != '+' && zone[0] != '-' && zone[0] != ' ') return {};
-    offset_minutes = (zone_hour * 60 + zone_minute) * (zone[0] == '-' ? -1 : 1);
+    offset_minutes = (std::int64_t{zone_hour} * 60 + zone_minute) * (zone[0] == '-' ? -1 : 1);
   }
   const std::int64_t days = std::chrono::sys_days(date).time_since_epoch().count();
   const std::int64_t seconds = ((days * 24 + hour) * 60 + minute - offset_minutes) * 60 + second;

@@ -130,8 +130,8 @@ void Server::add_feed(const config::Sink& sink, std::optional<events::SinkRoutes
   impl_->doors.add_feed(sink, std::move(routes));
 }
 
-void Server::set_feed_routes(const std::string& name, std::optional<events::SinkRoutes> routes) {
-  impl_->doors.set_routes(name, std::move(routes));
+void Server::set_feed_routes(const std::string& name, const std::optional<events::SinkRoutes>& routes) {
+  impl_->doors.set_routes(name, routes);
 }
 
 void Server::remove_feed(const std::string& name) {

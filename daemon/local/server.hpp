@@ -101,7 +101,7 @@ class Server {
   // A `kind: unix` sink: no routes at all is every event. Throws ListenError.
   void add_feed(const config::Sink& sink, std::optional<events::SinkRoutes> routes);
   // Other routes for a feed that stays; its consumers keep their connections.
-  void set_feed_routes(const std::string& name, std::optional<events::SinkRoutes> routes);
+  void set_feed_routes(const std::string& name, const std::optional<events::SinkRoutes>& routes);
   void remove_feed(const std::string& name);  // consumers are told and closed
 
   // A reload. Listeners that did not change keep their socket and connections; new ones open before old ones

@@ -1,19 +1,19 @@
-// The RabbitMQ sink alone, without journal and routes, beside bench_rabbitmq_bare: what it costs a message and how fast it is.
+// The RabbitMQ sink alone, without journal and routes, beside bench_rabbitmq_bare: what it costs a message
+// and how fast it is.
 //
 //   bench_rabbitmq_sink [PORT] [COUNT] [QUEUE TYPE]      without a port it starts a broker of its own
+#include "bridges/rabbitmq/make_rabbitmq.hpp"
+#include "daemon/base/metrics.hpp"
+#include "tests/support/rabbit_broker.hpp"
+
 #include <chrono>
 #include <cstdio>
 #include <memory>
 #include <string>
-
 #include <sys/resource.h>
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
-
-#include "bridges/rabbitmq/make_rabbitmq.hpp"
-#include "daemon/base/metrics.hpp"
-#include "tests/support/rabbit_broker.hpp"
 
 namespace {
 
@@ -22,7 +22,9 @@ using namespace bridge55;
 double cpu_seconds() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6; };
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+  };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
@@ -80,18 +82,23 @@ int main(int argc, char** argv) {
     up = state == bridges::SinkState::up;
     if (!up) std::fprintf(stderr, "%s\n", why.c_str());
   };
-  handlers.unroutable = [](std::size_t, const std::string&, const std::string& why) { std::fprintf(stderr, "%s\n", why.c_str()); };
+  handlers.unroutable = [](std::size_t, const std::string&, const std::string& why) {
+    std::fprintf(stderr, "%s\n", why.c_str());
+  };
   sink->start(std::move(handlers));
   const auto work = boost::asio::make_work_guard(io);
-  while (!up) io.run_one();
+  while (!up)
+    io.run_one();
 
   const double cpu = cpu_seconds();
   const auto began = std::chrono::steady_clock::now();
   pump();
-  while (!done) io.run_one();
+  while (!done)
+    io.run_one();
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-  std::printf("sink %s msgs_per_s=%.0f cpu_s_per_100k=%.3f\n", type.c_str(), static_cast<double>(count) / seconds,
-              (cpu_seconds() - cpu) / static_cast<double>(count) * 1e5);
+  std::printf("sink %s msgs_per_s=%.0f cpu_s_per_100k=%.3f\n", type.c_str(),
+              static_cast<double>(count) / seconds, (cpu_seconds() - cpu) / static_cast<double>(count) * 1e5);
   sink->stop(std::chrono::seconds(5), [&] { stopped = true; });
-  while (!stopped) io.run_one();
+  while (!stopped)
+    io.run_one();
 }

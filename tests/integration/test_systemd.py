@@ -113,7 +113,8 @@ class Manager:
         self.unix.listen()
         config = folder / "bridge55.yaml"
         config.write_text(f"listen:\n  - tcp: 127.0.0.1:{self.port}\n  - unix: {self.path}\n"
-                          f"journal: {{path: {folder}/journal.db}}\n")
+                          f"journal: {{path: {folder}/journal.db}}\n"
+                          "upstreams:\n  abp: {url: \"http://127.0.0.1:1\", ws_url: \"ws://127.0.0.1:1/ws\", api_key: k}\n")
         self.process = self.spawn(binary, config, folder)
 
     def spawn(self, binary, config, folder):

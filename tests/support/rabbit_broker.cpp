@@ -2,13 +2,12 @@
 
 #include <cerrno>
 #include <cstdlib>
-#include <memory>
-#include <stdexcept>
-#include <system_error>
-
 #include <fcntl.h>
+#include <memory>
 #include <spawn.h>
+#include <stdexcept>
 #include <sys/wait.h>
+#include <system_error>
 #include <unistd.h>
 
 extern char** environ;  // NOLINT: POSIX
@@ -16,8 +15,8 @@ extern char** environ;  // NOLINT: POSIX
 namespace bridge55::test {
 namespace {
 
-// The value of a member in the script's one-line JSON: `{"ok": true, "out": "…"}`. Escapes stay but for line ends and quotes, which is
-// all that tests look at.
+// The value of a member in the script's one-line JSON: `{"ok": true, "out": "…"}`. Escapes stay but for line
+// ends and quotes, which is all that tests look at.
 std::string member(const std::string& line, const std::string& name) {
   const std::string key = '"' + name + "\": ";
   std::size_t at = line.find(key);
@@ -54,7 +53,8 @@ RabbitBroker::RabbitBroker(const std::vector<std::string>& conf) {
     arguments.push_back(line);
   }
   std::vector<char*> argv;
-  for (std::string& each : arguments) argv.push_back(each.data());
+  for (std::string& each : arguments)
+    argv.push_back(each.data());
   argv.push_back(nullptr);
 
   const Pipe in, out;
@@ -78,7 +78,8 @@ RabbitBroker::~RabbitBroker() {
   if (child_ > 0) waitpid(child_, nullptr, 0);
 }
 
-std::string RabbitBroker::url(const std::string& user, const std::string& password, const std::string& query) const {
+std::string RabbitBroker::url(const std::string& user, const std::string& password,
+                              const std::string& query) const {
   return "amqp://" + user + ':' + password + "@127.0.0.1:" + std::to_string(port_) + "/%2F" + query;
 }
 
@@ -99,11 +100,23 @@ std::string RabbitBroker::command(const std::string& line) {
   return member(answer(), "out");
 }
 
-void RabbitBroker::start() { command("start"); }
-void RabbitBroker::stop() { command("stop"); }
-void RabbitBroker::kill() { command("kill"); }
-void RabbitBroker::freeze() { command("freeze"); }
-void RabbitBroker::thaw() { command("thaw"); }
-std::string RabbitBroker::ctl(const std::string& arguments) { return command("ctl " + arguments); }
+void RabbitBroker::start() {
+  command("start");
+}
+void RabbitBroker::stop() {
+  command("stop");
+}
+void RabbitBroker::kill() {
+  command("kill");
+}
+void RabbitBroker::freeze() {
+  command("freeze");
+}
+void RabbitBroker::thaw() {
+  command("thaw");
+}
+std::string RabbitBroker::ctl(const std::string& arguments) {
+  return command("ctl " + arguments);
+}
 
 }  // namespace bridge55::test

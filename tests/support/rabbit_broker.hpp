@@ -1,27 +1,28 @@
-// A RabbitMQ broker of a test's own, on loopback and a free port: rabbit_broker.py run as a child and driven through its standard
-// input. The child stops the broker and removes its folder when that input ends, so that none outlives a test that crashed.
+// A RabbitMQ broker of a test's own, on loopback and a free port: rabbit_broker.py run as a child and driven
+// through its standard input. The child stops the broker and removes its folder when that input ends, so that
+// none outlives a test that crashed.
 #pragma once
 
 #include <cstdint>
 #include <cstdio>
 #include <string>
-#include <vector>
-
 #include <sys/types.h>
+#include <vector>
 
 namespace bridge55::test {
 
 class RabbitBroker {
  public:
-  // Starts it and waits until it accepts (5 to 6 s on an idle machine). `conf`: further lines of rabbitmq.conf. Every member throws
-  // std::runtime_error, with the script's words, on failure.
+  // Starts it and waits until it accepts (5 to 6 s on an idle machine). `conf`: further lines of
+  // rabbitmq.conf. Every member throws std::runtime_error, with the script's words, on failure.
   explicit RabbitBroker(const std::vector<std::string>& conf = {});
   ~RabbitBroker();
   RabbitBroker(const RabbitBroker&) = delete;
   RabbitBroker& operator=(const RabbitBroker&) = delete;
 
   std::uint16_t port() const { return port_; }
-  std::string url(const std::string& user = "guest", const std::string& password = "guest", const std::string& query = "") const;
+  std::string url(const std::string& user = "guest", const std::string& password = "guest",
+                  const std::string& query = "") const;
 
   void start();   // again, on the same port and data
   void stop();    // orderly

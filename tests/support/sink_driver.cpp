@@ -5,8 +5,10 @@
 namespace bridge55::test {
 
 events::EventPtr make_event(events::EventId id, const std::string& payload, const EventText& text) {
-  events::Event::Stamp stamp{.id = id, .received_at = 1'771'183'909'789'001 + static_cast<WallMicros>(id), .message_id = {}};
-  for (std::size_t i = 0; i < 8; ++i) stamp.message_id[15 - i] = static_cast<std::uint8_t>(id >> (8 * i));
+  events::Event::Stamp stamp{
+      .id = id, .received_at = 1'771'183'909'789'001 + static_cast<WallMicros>(id), .message_id = {}};
+  for (std::size_t i = 0; i < 8; ++i)
+    stamp.message_id[15 - i] = static_cast<std::uint8_t>(id >> (8 * i));
   events::Facts facts;
   facts.source = text.source;
   facts.channel = text.channel;
@@ -17,7 +19,8 @@ events::EventPtr make_event(events::EventId id, const std::string& payload, cons
   return events::Event::make(stamp, facts);
 }
 
-SinkDriver::SinkDriver(config::Sink settings) : sink(bridges::make_rabbitmq(io, settings, registry)), work_(io.get_executor()) {
+SinkDriver::SinkDriver(config::Sink settings)
+    : sink(bridges::make_rabbitmq(io, settings, registry)), work_(io.get_executor()) {
   bridges::Sink::Handlers handlers;
   handlers.confirmed = [this](events::EventId id) { confirmed.push_back(id); };
   handlers.room = [this] { pump(); };
@@ -26,7 +29,9 @@ SinkDriver::SinkDriver(config::Sink settings) : sink(bridges::make_rabbitmq(io, 
     reason = why;
     states.emplace_back(now, why);
   };
-  handlers.unroutable = [this](std::size_t route, const std::string& key, const std::string& why) { unroutable.emplace_back(route, key, why); };
+  handlers.unroutable = [this](std::size_t route, const std::string& key, const std::string& why) {
+    unroutable.emplace_back(route, key, why);
+  };
   sink->start(std::move(handlers));
 }
 
@@ -79,7 +84,8 @@ void SinkDriver::pump() {
 
 bool SinkDriver::stop(std::chrono::milliseconds deadline) {
   sink->stop(deadline, [this] { ++stopped; });
-  return until([this] { return stopped != 0; }, std::chrono::duration_cast<std::chrono::seconds>(deadline) + std::chrono::seconds(2));
+  return until([this] { return stopped != 0; },
+               std::chrono::duration_cast<std::chrono::seconds>(deadline) + std::chrono::seconds(2));
 }
 
 }  // namespace bridge55::test

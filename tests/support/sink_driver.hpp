@@ -1,5 +1,9 @@
-// A sink as the daemon drives it, for tests: numbered events offered while there is room, everything it reports kept.
+// A sink as the daemon drives it, for tests: numbered events offered while there is room, everything it
+// reports kept.
 #pragma once
+
+#include "bridges/rabbitmq/make_rabbitmq.hpp"
+#include "daemon/base/metrics.hpp"
 
 #include <chrono>
 #include <functional>
@@ -10,9 +14,6 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
-
-#include "bridges/rabbitmq/make_rabbitmq.hpp"
-#include "daemon/base/metrics.hpp"
 
 namespace bridge55::test {
 
@@ -27,13 +28,15 @@ class SinkDriver {
   ~SinkDriver();
 
   // Runs the I/O thread's work here until the condition holds; false: the deadline came.
-  bool until(const std::function<bool()>& condition, std::chrono::seconds deadline = std::chrono::seconds(20));
+  bool until(const std::function<bool()>& condition,
+             std::chrono::seconds deadline = std::chrono::seconds(20));
   bool until_state(bridges::SinkState state, std::chrono::seconds deadline = std::chrono::seconds(20));
   bool until_confirmed(events::EventId id, std::chrono::seconds deadline = std::chrono::seconds(20));
 
   void offer(events::EventPtr event, const std::string& routing_key = "abp.orders.update");
   // Queues events `first` to `last` and offers them as room comes, as the pump does.
-  void feed(events::EventId first, events::EventId last, const std::string& routing_key = "abp.orders.update");
+  void feed(events::EventId first, events::EventId last,
+            const std::string& routing_key = "abp.orders.update");
   bool stop(std::chrono::milliseconds deadline);
 
   boost::asio::io_context io;

@@ -2,7 +2,6 @@
 
 #include <set>
 #include <stdexcept>
-
 #include <sys/time.h>
 
 #include <amqp.h>
@@ -12,15 +11,20 @@
 namespace bridge55::test {
 namespace {
 
-std::string text(amqp_bytes_t bytes) { return {static_cast<const char*>(bytes.bytes), bytes.len}; }
-amqp_bytes_t bytes(const std::string& text) { return amqp_cstring_bytes(text.c_str()); }
+std::string text(amqp_bytes_t bytes) {
+  return {static_cast<const char*>(bytes.bytes), bytes.len};
+}
+amqp_bytes_t bytes(const std::string& text) {
+  return amqp_cstring_bytes(text.c_str());
+}
 
 void read_headers(const amqp_table_t& table, Message& message) {
   for (int i = 0; i < table.num_entries; ++i) {
     const amqp_table_entry_t& entry = table.entries[i];
     const std::string name = text(entry.key);
     message.header_kinds[name] = static_cast<char>(entry.value.kind);
-    message.headers[name] = entry.value.kind == AMQP_FIELD_KIND_UTF8 ? text(entry.value.value.bytes) : std::to_string(entry.value.value.i64);
+    message.headers[name] = entry.value.kind == AMQP_FIELD_KIND_UTF8 ? text(entry.value.value.bytes)
+                                                                     : std::to_string(entry.value.value.i64);
   }
 }
 
@@ -43,7 +47,9 @@ Message to_message(const amqp_message_t& raw) {
 void QueueReader::check(const char* what) {
   const amqp_rpc_reply_t reply = amqp_get_rpc_reply(state_);
   if (reply.reply_type == AMQP_RESPONSE_NORMAL) return;
-  std::string why = reply.reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION ? amqp_error_string2(reply.library_error) : "refused";
+  std::string why = reply.reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION
+                        ? amqp_error_string2(reply.library_error)
+                        : "refused";
   if (reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION && reply.reply.id == AMQP_CHANNEL_CLOSE_METHOD) {
     why = text(static_cast<amqp_channel_close_t*>(reply.reply.decoded)->reply_text);
   }
@@ -54,8 +60,10 @@ QueueReader::QueueReader(std::uint16_t port) : state_(amqp_new_connection()) {
   amqp_socket_t* socket = amqp_tcp_socket_new(state_);
   const timeval timeout{20, 0};
   amqp_set_rpc_timeout(state_, &timeout);
-  if (amqp_socket_open_noblock(socket, "127.0.0.1", port, &timeout) != AMQP_STATUS_OK) throw std::runtime_error("cannot connect");
-  const amqp_rpc_reply_t login = amqp_login(state_, "/", 0, 131072, 0, AMQP_SASL_METHOD_PLAIN, "guest", "guest");
+  if (amqp_socket_open_noblock(socket, "127.0.0.1", port, &timeout) != AMQP_STATUS_OK)
+    throw std::runtime_error("cannot connect");
+  const amqp_rpc_reply_t login =
+      amqp_login(state_, "/", 0, 131072, 0, AMQP_SASL_METHOD_PLAIN, "guest", "guest");
   if (login.reply_type != AMQP_RESPONSE_NORMAL) throw std::runtime_error("login refused");
   amqp_channel_open(state_, 1);
   check("channel");
@@ -74,7 +82,8 @@ std::optional<Message> QueueReader::get(const std::string& queue) {
   const auto& ok = *static_cast<amqp_basic_get_ok_t*>(reply.reply.decoded);
   const std::string exchange = text(ok.exchange), key = text(ok.routing_key);
   amqp_message_t raw{};
-  if (amqp_read_message(state_, 1, &raw, 0).reply_type != AMQP_RESPONSE_NORMAL) throw std::runtime_error("message cut");
+  if (amqp_read_message(state_, 1, &raw, 0).reply_type != AMQP_RESPONSE_NORMAL)
+    throw std::runtime_error("message cut");
   Message message = to_message(raw);
   amqp_destroy_message(&raw);
   message.exchange = exchange;
@@ -82,7 +91,8 @@ std::optional<Message> QueueReader::get(const std::string& queue) {
   return message;
 }
 
-std::vector<Message> QueueReader::read(const std::string& queue, std::size_t count, std::chrono::seconds deadline) {
+std::vector<Message> QueueReader::read(const std::string& queue, std::size_t count,
+                                       std::chrono::seconds deadline) {
   amqp_basic_qos(state_, 1, 0, 200, 0);
   check("qos");
   amqp_basic_consume(state_, 1, bytes(queue), amqp_cstring_bytes("reader"), 0, 0, 0, amqp_empty_table);
@@ -111,7 +121,8 @@ std::vector<Message> QueueReader::read(const std::string& queue, std::size_t cou
   return messages;
 }
 
-void QueueReader::declare_queue(const std::string& name, const std::string& type, const std::map<std::string, std::string>& texts,
+void QueueReader::declare_queue(const std::string& name, const std::string& type,
+                                const std::map<std::string, std::string>& texts,
                                 const std::map<std::string, std::int64_t>& numbers) {
   std::vector<amqp_table_entry_t> entries;
   const auto add_text = [&](const std::string& key, const std::string& value) {
@@ -123,7 +134,8 @@ void QueueReader::declare_queue(const std::string& name, const std::string& type
   };
   const std::string type_key = "x-queue-type";
   add_text(type_key, type);
-  for (const auto& [key, value] : texts) add_text(key, value);
+  for (const auto& [key, value] : texts)
+    add_text(key, value);
   for (const auto& [key, value] : numbers) {
     amqp_table_entry_t entry{};
     entry.key = bytes(key);

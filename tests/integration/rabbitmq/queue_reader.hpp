@@ -17,8 +17,8 @@ struct Message {
   std::string content_type, message_id, type, app_id;
   int delivery_mode = 0;
   std::uint64_t timestamp = 0;
-  std::map<std::string, std::string> headers;      // numbers in decimal
-  std::map<std::string, char> header_kinds;        // AMQP's letter for each
+  std::map<std::string, std::string> headers;  // numbers in decimal
+  std::map<std::string, char> header_kinds;    // AMQP's letter for each
 };
 
 class QueueReader {
@@ -31,9 +31,11 @@ class QueueReader {
 
   // The next message, acknowledged; nothing where the queue is empty.
   std::optional<Message> get(const std::string& queue);
-  // Everything until `count` distinct message ids have come or the deadline has; consumes with acknowledgements, in order.
+  // Everything until `count` distinct message ids have come or the deadline has; consumes with
+  // acknowledgements, in order.
   std::vector<Message> read(const std::string& queue, std::size_t count, std::chrono::seconds deadline);
-  void declare_queue(const std::string& name, const std::string& type, const std::map<std::string, std::string>& text_arguments = {},
+  void declare_queue(const std::string& name, const std::string& type,
+                     const std::map<std::string, std::string>& text_arguments = {},
                      const std::map<std::string, std::int64_t>& number_arguments = {});
   void bind(const std::string& queue, const std::string& exchange, const std::string& pattern);
   void unbind(const std::string& queue, const std::string& exchange, const std::string& pattern);

@@ -1,17 +1,16 @@
 #include "tests/integration/rabbitmq/shared_broker.hpp"
 
+#include "tests/sim/certificate.hpp"
+
+#include <arpa/inet.h>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <memory>
-#include <stdexcept>
-
-#include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdexcept>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include "tests/sim/certificate.hpp"
 
 namespace bridge55::test {
 namespace {
@@ -23,7 +22,8 @@ class StopBroker : public ::testing::Environment {
   void TearDown() override { shared.reset(); }
 };
 
-[[maybe_unused]] const auto* const registered = ::testing::AddGlobalTestEnvironment(new StopBroker);  // gtest owns it
+[[maybe_unused]] const auto* const registered =
+    ::testing::AddGlobalTestEnvironment(new StopBroker);  // gtest owns it
 
 std::string make_folder() {
   std::string path = (std::filesystem::temp_directory_path() / "rabbit_tls_XXXXXX").string();
@@ -48,13 +48,15 @@ std::uint16_t free_port() {
 }
 
 std::vector<std::string> tls_listener(const std::string& folder, std::uint16_t port) {
-  return {"listeners.ssl.1 = 127.0.0.1:" + std::to_string(port), "ssl_options.cacertfile = " + folder + "/ca.pem",
-          "ssl_options.certfile = " + folder + "/cert.pem", "ssl_options.keyfile = " + folder + "/key.pem"};
+  return {"listeners.ssl.1 = 127.0.0.1:" + std::to_string(port),
+          "ssl_options.cacertfile = " + folder + "/ca.pem", "ssl_options.certfile = " + folder + "/cert.pem",
+          "ssl_options.keyfile = " + folder + "/key.pem"};
 }
 
 }  // namespace
 
-SharedBroker::SharedBroker() : folder(make_folder()), tls_port(free_port()), broker(tls_listener(folder, tls_port)) {}
+SharedBroker::SharedBroker()
+    : folder(make_folder()), tls_port(free_port()), broker(tls_listener(folder, tls_port)) {}
 
 SharedBroker::~SharedBroker() {
   std::error_code ignored;
@@ -66,7 +68,9 @@ SharedBroker& shared_broker() {
   return *shared;
 }
 
-void RabbitSink::SetUp() { name = ::testing::UnitTest::GetInstance()->current_test_info()->name(); }
+void RabbitSink::SetUp() {
+  name = ::testing::UnitTest::GetInstance()->current_test_info()->name();
+}
 
 config::Sink RabbitSink::settings() const {
   config::Sink sink;

@@ -1,13 +1,13 @@
 // One broker for all the tests of this binary: a start takes six seconds. Each test uses names of its own.
 #pragma once
 
-#include <string>
-
-#include <gtest/gtest.h>
-
 #include "tests/integration/rabbitmq/queue_reader.hpp"
 #include "tests/support/rabbit_broker.hpp"
 #include "tests/support/sink_driver.hpp"
+
+#include <string>
+
+#include <gtest/gtest.h>
 
 namespace bridge55::test {
 

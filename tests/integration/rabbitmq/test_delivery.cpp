@@ -1,7 +1,7 @@
 // What an independent consumer gets: bytes, properties, order, routes.
-#include <gtest/gtest.h>
-
 #include "tests/integration/rabbitmq/shared_broker.hpp"
+
+#include <gtest/gtest.h>
 
 namespace bridge55::test {
 namespace {
@@ -26,8 +26,10 @@ TEST_F(RabbitSink, MessageCarriesTheEnvelopeAndEveryPropertyOfTheContract) {
   EXPECT_EQ(message->timestamp, 1'771'183'909u);
   EXPECT_EQ(message->type, "orders.UPDATE");
   EXPECT_EQ(message->app_id, "bridge55");
-  const std::map<std::string, std::string> headers{
-      {"x-event-id", "77"}, {"x-source", "abp"}, {"x-received-at", rfc3339(event->received_at())}, {"x-upstream-seq", "1"}};
+  const std::map<std::string, std::string> headers{{"x-event-id", "77"},
+                                                   {"x-source", "abp"},
+                                                   {"x-received-at", rfc3339(event->received_at())},
+                                                   {"x-upstream-seq", "1"}};
   EXPECT_EQ(message->headers, headers);
   EXPECT_EQ(message->header_kinds.at("x-upstream-seq"), 'l');
 }
@@ -37,7 +39,8 @@ TEST_F(RabbitSink, BodyIsPayloadOrRawFrameWhereTheRouteSaysSo) {
   const EventText text{.seq = "", .raw = R"({"type":"data","data":{"x":1}})"};
   const auto event = make_event(1, R"({"x":1})", text);
   std::vector<bridges::Delivery> deliveries(2);
-  for (auto& each : deliveries) each.event = event;
+  for (auto& each : deliveries)
+    each.event = event;
   deliveries[0].body = config::BodyMode::payload;
   deliveries[0].last_of_event = false;
   deliveries[1].body = config::BodyMode::raw;
@@ -55,7 +58,8 @@ TEST_F(RabbitSink, BodyIsPayloadOrRawFrameWhereTheRouteSaysSo) {
 TEST_F(RabbitSink, BodiesLargerThanAFrameArriveWhole) {
   SinkDriver driver(settings());
   const std::string payload = '"' + std::string(3 << 20, 'x') + '"';
-  for (events::EventId id = 1; id <= 5; ++id) driver.offer(make_event(id, payload));
+  for (events::EventId id = 1; id <= 5; ++id)
+    driver.offer(make_event(id, payload));
   ASSERT_TRUE(driver.until_confirmed(5)) << driver.reason;
   QueueReader reader(broker.port());
   for (events::EventId id = 1; id <= 5; ++id) {
@@ -73,7 +77,8 @@ TEST_F(RabbitSink, TensOfThousandsArriveInOrderAndAreConfirmedInOrder) {
   EXPECT_TRUE(std::is_sorted(driver.confirmed.begin(), driver.confirmed.end()));
   const auto messages = QueueReader(broker.port()).read(name, kLast, std::chrono::seconds(30));
   ASSERT_EQ(messages.size(), kLast);
-  for (events::EventId id = 1; id <= kLast; ++id) ASSERT_EQ(messages[id - 1].headers.at("x-event-id"), std::to_string(id));
+  for (events::EventId id = 1; id <= kLast; ++id)
+    ASSERT_EQ(messages[id - 1].headers.at("x-event-id"), std::to_string(id));
 }
 
 TEST_F(RabbitSink, StopWaitsForOutstandingConfirms) {

@@ -1,5 +1,7 @@
-// The broker goes away, hangs, blocks, refuses: what was offered is delivered in the end, in order but for repetitions of the same
-// message id, and the sink says what is the matter.
+// The broker goes away, hangs, blocks, refuses: what was offered is delivered in the end, in order but for
+// repetitions of the same message id, and the sink says what is the matter.
+#include "tests/integration/rabbitmq/shared_broker.hpp"
+
 #include <algorithm>
 #include <map>
 #include <set>
@@ -7,15 +9,15 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/integration/rabbitmq/shared_broker.hpp"
-
 namespace bridge55::test {
 namespace {
 
 using bridges::SinkState;
 using namespace std::chrono_literals;
 
-std::uint64_t id_of(const Message& message) { return std::stoull(message.headers.at("x-event-id")); }
+std::uint64_t id_of(const Message& message) {
+  return std::stoull(message.headers.at("x-event-id"));
+}
 
 // Every event once, first arrivals in order, repetitions with the same message id and bytes.
 void expect_nothing_lost(const std::vector<Message>& messages, std::uint64_t last) {
@@ -33,14 +35,16 @@ void expect_nothing_lost(const std::vector<Message>& messages, std::uint64_t las
 }
 
 bool said(const SinkDriver& driver, SinkState state, const std::string& words) {
-  return std::any_of(driver.states.begin(), driver.states.end(),
-                     [&](const auto& each) { return each.first == state && each.second.find(words) != std::string::npos; });
+  return std::any_of(driver.states.begin(), driver.states.end(), [&](const auto& each) {
+    return each.first == state && each.second.find(words) != std::string::npos;
+  });
 }
 
 TEST_F(RabbitSink, BrokerKilledUnderLoadLosesNothing) {
   SinkDriver driver(settings());
   ASSERT_TRUE(driver.until_state(SinkState::up)) << driver.reason;
-  // RabbitMQ 3.10 keeps the directory of its quorum queues in memory for half a second: one that is killed sooner never elects a leader.
+  // RabbitMQ 3.10 keeps the directory of its quorum queues in memory for half a second: one that is killed
+  // sooner never elects a leader.
   driver.until([] { return false; }, 2s);
   driver.feed(1, 30'000);
   ASSERT_TRUE(driver.until_confirmed(3'000));
@@ -156,7 +160,8 @@ TEST_F(RabbitSink, MissingExchangeOfOthersKeepsTheSinkDownUntilItIsThere) {
   reader.bind(name, name, "#");
   ASSERT_TRUE(driver.until_confirmed(5)) << driver.reason;
   EXPECT_EQ(driver.state, SinkState::up);
-  const auto ups = std::count_if(driver.states.begin(), driver.states.end(), [](const auto& each) { return each.first == SinkState::up; });
+  const auto ups = std::count_if(driver.states.begin(), driver.states.end(),
+                                 [](const auto& each) { return each.first == SinkState::up; });
   EXPECT_LE(ups, 2) << "a sink whose messages are refused each time is not up in between";
 }
 
@@ -276,7 +281,8 @@ TEST_F(RabbitSink, TrialSaysWhetherAnyBrokerLetsUsInAndMakesNothing) {
   auto sink = settings();
   EXPECT_EQ(bridges::try_rabbitmq(sink), "");
   EXPECT_EQ(broker.ctl("list_queues name").find(name), std::string::npos);
-  sink.urls = {config::Secret("amqp://guest:guest@127.0.0.1:1/"), config::Secret(broker.url("guest", "canary"))};
+  sink.urls = {config::Secret("amqp://guest:guest@127.0.0.1:1/"),
+               config::Secret(broker.url("guest", "canary"))};
   const std::string why = bridges::try_rabbitmq(sink);
   EXPECT_NE(why.find("127.0.0.1:1/: cannot connect"), std::string::npos) << why;
   EXPECT_NE(why.find("ACCESS_REFUSED"), std::string::npos) << why;
@@ -287,7 +293,8 @@ TEST_F(RabbitSink, EveryDeclaredQueueGetsGapEvents) {
   auto sink = settings();
   sink.queues[0].bind = {"abp.orders.*"};
   SinkDriver driver(sink);
-  driver.offer(make_event(1, "{}", {.source = "bridge", .channel = "gap", .name = "DETECTED", .raw = {}}), "bridge.gap.detected");
+  driver.offer(make_event(1, "{}", {.source = "bridge", .channel = "gap", .name = "DETECTED", .raw = {}}),
+               "bridge.gap.detected");
   ASSERT_TRUE(driver.until_confirmed(1)) << driver.reason;
   const auto message = QueueReader(broker.port()).get(name);
   ASSERT_TRUE(message);

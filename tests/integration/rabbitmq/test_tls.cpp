@@ -1,7 +1,7 @@
 // amqps: whom the sink trusts, and that everything else works over it as it does without.
-#include <gtest/gtest.h>
-
 #include "tests/integration/rabbitmq/shared_broker.hpp"
+
+#include <gtest/gtest.h>
 
 namespace bridge55::test {
 namespace {
@@ -27,18 +27,21 @@ TEST_F(RabbitSinkTls, EverythingArrivesInOrder) {
   ASSERT_TRUE(driver.until_confirmed(10'000)) << driver.reason;
   const auto messages = QueueReader(broker.port()).read(name, 10'000, 30s);
   ASSERT_EQ(messages.size(), 10'000u);
-  for (std::size_t i = 0; i < messages.size(); ++i) ASSERT_EQ(messages[i].headers.at("x-event-id"), std::to_string(i + 1));
+  for (std::size_t i = 0; i < messages.size(); ++i)
+    ASSERT_EQ(messages[i].headers.at("x-event-id"), std::to_string(i + 1));
 }
 
 TEST_F(RabbitSinkTls, LargeBodiesArriveWholeAndHeartbeatsKeepAnIdleSessionAlive) {
   SinkDriver driver(tls_settings("localhost"));
   const std::string payload = '"' + std::string(3 << 20, 'x') + '"';
-  for (events::EventId id = 1; id <= 4; ++id) driver.offer(make_event(id, payload));
+  for (events::EventId id = 1; id <= 4; ++id)
+    driver.offer(make_event(id, payload));
   ASSERT_TRUE(driver.until_confirmed(4)) << driver.reason;
   driver.until([] { return false; }, 3s);
   EXPECT_EQ(driver.states.size(), 1u) << driver.reason;
   QueueReader reader(broker.port());
-  for (events::EventId id = 1; id <= 4; ++id) EXPECT_EQ(reader.get(name)->body, make_event(id, payload)->envelope());
+  for (events::EventId id = 1; id <= 4; ++id)
+    EXPECT_EQ(reader.get(name)->body, make_event(id, payload)->envelope());
 }
 
 TEST_F(RabbitSinkTls, CertificateOfAnUnknownAuthorityIsRefused) {

@@ -1,34 +1,45 @@
 #include "tests/unit/rabbitmq/fake_broker.hpp"
 
-#include <cerrno>
-#include <system_error>
-
 #include <arpa/inet.h>
+#include <cerrno>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <system_error>
 #include <unistd.h>
 
 namespace bridge55::test {
 
 std::string be(std::uint64_t value, int bytes) {
   std::string out;
-  for (int i = bytes - 1; i >= 0; --i) out += static_cast<char>(value >> (8 * i) & 0xFF);
+  for (int i = bytes - 1; i >= 0; --i)
+    out += static_cast<char>(value >> (8 * i) & 0xFF);
   return out;
 }
 
 std::string frame(int type, int channel, const std::string& payload) {
-  return be(static_cast<std::uint64_t>(type), 1) + be(static_cast<std::uint64_t>(channel), 2) + be(payload.size(), 4) + payload + '\xCE';
+  return be(static_cast<std::uint64_t>(type), 1) + be(static_cast<std::uint64_t>(channel), 2) +
+         be(payload.size(), 4) + payload + '\xCE';
 }
 
 std::string method(int channel, int class_id, int id, const std::string& arguments) {
-  return frame(1, channel, be(static_cast<std::uint64_t>(class_id), 2) + be(static_cast<std::uint64_t>(id), 2) + arguments);
+  return frame(
+      1, channel,
+      be(static_cast<std::uint64_t>(class_id), 2) + be(static_cast<std::uint64_t>(id), 2) + arguments);
 }
 
-std::string ack(std::uint64_t tag, bool multiple) { return method(1, 60, 80, be(tag, 8) + be(multiple, 1)); }
-std::string nack(std::uint64_t tag, bool multiple) { return method(1, 60, 120, be(tag, 8) + be(multiple, 1)); }
+std::string ack(std::uint64_t tag, bool multiple) {
+  return method(1, 60, 80, be(tag, 8) + be(multiple, 1));
+}
+std::string nack(std::uint64_t tag, bool multiple) {
+  return method(1, 60, 120, be(tag, 8) + be(multiple, 1));
+}
 
-int Peer::Frame::class_id() const { return type == 1 && payload.size() >= 4 ? static_cast<unsigned char>(payload[1]) : -1; }
-int Peer::Frame::method_id() const { return type == 1 && payload.size() >= 4 ? static_cast<unsigned char>(payload[3]) : -1; }
+int Peer::Frame::class_id() const {
+  return type == 1 && payload.size() >= 4 ? static_cast<unsigned char>(payload[1]) : -1;
+}
+int Peer::Frame::method_id() const {
+  return type == 1 && payload.size() >= 4 ? static_cast<unsigned char>(payload[3]) : -1;
+}
 
 bool Peer::read(std::string& bytes, std::size_t count) {
   bytes.assign(count, '\0');
@@ -44,7 +55,8 @@ bool Peer::read_frame(Frame& frame) {
   std::string head, end;
   if (!read(head, 7)) return false;
   std::size_t size = 0;
-  for (std::size_t i = 3; i < 7; ++i) size = size << 8 | static_cast<unsigned char>(head[i]);
+  for (std::size_t i = 3; i < 7; ++i)
+    size = size << 8 | static_cast<unsigned char>(head[i]);
   frame.type = head[0];
   return read(frame.payload, size) && read(end, 1) && end[0] == '\xCE';
 }
@@ -61,7 +73,8 @@ bool Peer::log_in(const Offer& offer) {
   std::string header;
   Frame got;
   if (!read(header, 8)) return false;
-  send(method(0, 10, 10, be(0, 1) + be(9, 1) + offer.server_properties + be(5, 4) + "PLAIN" + be(5, 4) + "en_US"));
+  send(method(0, 10, 10,
+              be(0, 1) + be(9, 1) + offer.server_properties + be(5, 4) + "PLAIN" + be(5, 4) + "en_US"));
   if (!read_frame(got)) return false;  // start-ok
   send(method(0, 10, 30, be(2047, 2) + be(offer.frame_max, 4) + be(offer.heartbeat, 2)));
   if (!read_frame(got) || !read_frame(got)) return false;  // tune-ok, open

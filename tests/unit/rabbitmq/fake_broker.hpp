@@ -1,4 +1,5 @@
-// A broker that does as it is told: a listener on loopback whose script speaks AMQP 0-9-1 byte by byte, for what no real broker does.
+// A broker that does as it is told: a listener on loopback whose script speaks AMQP 0-9-1 byte by byte, for
+// what no real broker does.
 #pragma once
 
 #include <atomic>
@@ -50,7 +51,8 @@ class Peer {
 
 class FakeBroker {
  public:
-  // `script` is called for each connection, numbered from 0, one after the other; the connection ends when it returns.
+  // `script` is called for each connection, numbered from 0, one after the other; the connection ends when it
+  // returns.
   using Script = std::function<void(Peer&, int number)>;
   explicit FakeBroker(Script script);
   ~FakeBroker();

@@ -57,8 +57,9 @@ TEST(AmqpUrl, HeartbeatAndTimeoutComeFromTheQuery) {
 }
 
 TEST(AmqpUrl, WhatIsBrokenIsRefused) {
-  for (const char* text : {"http://h/", "amqp:/h", "", "amqp://h:0/", "amqp://h:65536/", "amqp://h:x/", "amqp://h:/", "amqp://[::1/", "amqp://[::1]x/",
-                           "amqp://u%4:p@h/", "amqp://u:%zz@h/", "amqp://h/%00", "amqp://h/a/b", "amqp://h%2/"}) {
+  for (const char* text : {"http://h/", "amqp:/h", "", "amqp://h:0/", "amqp://h:65536/", "amqp://h:x/",
+                           "amqp://h:/", "amqp://[::1/", "amqp://[::1]x/", "amqp://u%4:p@h/",
+                           "amqp://u:%zz@h/", "amqp://h/%00", "amqp://h/a/b", "amqp://h%2/"}) {
     EXPECT_NE(wrong_with(text), "") << text;
   }
 }

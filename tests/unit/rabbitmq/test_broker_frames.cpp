@@ -1,12 +1,11 @@
 #include "bridges/rabbitmq/broker_frames.hpp"
+#include "bridges/rabbitmq/trouble.hpp"
 
 #include <cstring>
 #include <random>
 #include <string>
 
 #include <gtest/gtest.h>
-
-#include "bridges/rabbitmq/trouble.hpp"
 
 namespace bridge55::rabbitmq {
 namespace {
@@ -15,20 +14,28 @@ using Next = FrameReader::Next;
 
 std::string number(std::uint64_t value, int bytes) {
   std::string out;
-  for (int i = bytes - 1; i >= 0; --i) out += static_cast<char>(value >> (8 * i) & 0xFF);
+  for (int i = bytes - 1; i >= 0; --i)
+    out += static_cast<char>(value >> (8 * i) & 0xFF);
   return out;
 }
 
 std::string frame(int type, int channel, const std::string& payload, char end = '\xCE') {
-  return number(static_cast<std::uint64_t>(type), 1) + number(static_cast<std::uint64_t>(channel), 2) + number(payload.size(), 4) + payload + end;
+  return number(static_cast<std::uint64_t>(type), 1) + number(static_cast<std::uint64_t>(channel), 2) +
+         number(payload.size(), 4) + payload + end;
 }
 
 std::string method(int class_id, int id, const std::string& arguments) {
-  return frame(1, class_id == 10 ? 0 : 1, number(static_cast<std::uint64_t>(class_id), 2) + number(static_cast<std::uint64_t>(id), 2) + arguments);
+  return frame(1, class_id == 10 ? 0 : 1,
+               number(static_cast<std::uint64_t>(class_id), 2) + number(static_cast<std::uint64_t>(id), 2) +
+                   arguments);
 }
 
-std::string ack(std::uint64_t tag, bool multiple, int id = 80) { return method(60, id, number(tag, 8) + number(multiple, 1)); }
-std::string short_text(const std::string& text) { return number(text.size(), 1) + text; }
+std::string ack(std::uint64_t tag, bool multiple, int id = 80) {
+  return method(60, id, number(tag, 8) + number(multiple, 1));
+}
+std::string short_text(const std::string& text) {
+  return number(text.size(), 1) + text;
+}
 
 void give(FrameReader& reader, std::string_view bytes) {
   const auto space = reader.space();
@@ -68,7 +75,8 @@ TEST(BrokerFrames, NackBitsOtherThanMultipleAreIgnored) {
 }
 
 TEST(BrokerFrames, ReturnedMessageNamesItsExchangeAndKey) {
-  const BrokerSaid said = only(method(60, 50, number(312, 2) + short_text("NO_ROUTE") + short_text("ex") + short_text("a.b")));
+  const BrokerSaid said =
+      only(method(60, 50, number(312, 2) + short_text("NO_ROUTE") + short_text("ex") + short_text("a.b")));
   EXPECT_EQ(said.what, BrokerFrame::returned);
   EXPECT_EQ(said.code, 312);
   EXPECT_EQ(said.text, "NO_ROUTE");
@@ -77,7 +85,9 @@ TEST(BrokerFrames, ReturnedMessageNamesItsExchangeAndKey) {
 }
 
 TEST(BrokerFrames, ClosesBlockedAndHeartbeatsAreToldApart) {
-  EXPECT_EQ(only(method(20, 40, number(404, 2) + short_text("NOT_FOUND") + number(60, 2) + number(40, 2))).what, BrokerFrame::channel_close);
+  EXPECT_EQ(
+      only(method(20, 40, number(404, 2) + short_text("NOT_FOUND") + number(60, 2) + number(40, 2))).what,
+      BrokerFrame::channel_close);
   EXPECT_EQ(only(method(10, 50, number(320, 2) + short_text("CONNECTION_FORCED") + number(0, 4))).code, 320);
   EXPECT_EQ(only(method(10, 51, "")).what, BrokerFrame::connection_closed);
   EXPECT_EQ(only(method(10, 60, short_text("low on memory"))).text, "low on memory");
@@ -89,13 +99,15 @@ TEST(BrokerFrames, ClosesBlockedAndHeartbeatsAreToldApart) {
 
 TEST(BrokerFrames, FramesMayComeInAnyPieces) {
   std::string bytes;
-  for (std::uint64_t tag = 1; tag <= 200; ++tag) bytes += ack(tag, false) + frame(3, 1, std::string(tag * 17, 'b'));
+  for (std::uint64_t tag = 1; tag <= 200; ++tag)
+    bytes += ack(tag, false) + frame(3, 1, std::string(tag * 17, 'b'));
   std::mt19937 random(3);
   for (int round = 0; round < 20; ++round) {
     FrameReader reader(4096);
     std::uint64_t expected = 1;
     for (std::size_t at = 0; at < bytes.size();) {
-      const std::size_t part = std::min<std::size_t>(bytes.size() - at, 1 + random() % (round < 5 ? 3 : 5000));
+      const std::size_t part =
+          std::min<std::size_t>(bytes.size() - at, 1 + random() % (round < 5 ? 3 : 5000));
       give(reader, std::string_view(bytes).substr(at, part));
       at += part;
       BrokerSaid said;
@@ -145,8 +157,10 @@ TEST(BrokerFrames, AnyBytesAreReadWithoutHarm) {
   std::mt19937 random(11);
   for (int round = 0; round < 3000; ++round) {
     FrameReader reader(4096);
-    std::string bytes = ack(1, true) + method(10, 60, short_text("memory")) + method(20, 40, number(404, 2) + short_text("x") + number(0, 4));
-    for (int flips = 0; flips < 4; ++flips) bytes[random() % bytes.size()] = static_cast<char>(random());
+    std::string bytes = ack(1, true) + method(10, 60, short_text("memory")) +
+                        method(20, 40, number(404, 2) + short_text("x") + number(0, 4));
+    for (int flips = 0; flips < 4; ++flips)
+      bytes[random() % bytes.size()] = static_cast<char>(random());
     give(reader, bytes);
     BrokerSaid said;
     while (reader.next(said) == Next::frame) {
@@ -160,7 +174,8 @@ TEST(Trouble, RefusalsAreToldFromPassingFaults) {
   EXPECT_TRUE(closed_by_broker(403, "ACCESS_REFUSED").refused);
   EXPECT_FALSE(closed_by_broker(320, "CONNECTION_FORCED").refused);
   EXPECT_FALSE(closed_by_broker(541, "INTERNAL_ERROR").refused);
-  EXPECT_NE(closed_by_broker(404, "NOT_FOUND - no exchange 'x'").reason.find("no exchange 'x'"), std::string::npos);
+  EXPECT_NE(closed_by_broker(404, "NOT_FOUND - no exchange 'x'").reason.find("no exchange 'x'"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -12,7 +12,8 @@ using Answer = Confirms::Answer;
 
 Confirms with_published(std::size_t count, std::size_t window = 8) {
   Confirms confirms(window);
-  for (std::size_t i = 0; i < count; ++i) confirms.published();
+  for (std::size_t i = 0; i < count; ++i)
+    confirms.published();
   return confirms;
 }
 
@@ -113,9 +114,11 @@ TEST(Confirms, AnyOrderOfAnswersAgreesWithAModel) {
       const std::uint64_t reach = tag == 0 && multiple ? published : tag;
       ASSERT_EQ(answer == Answer::unknown, reach == 0 || reach > published);
       if (answer == Answer::unknown) continue;
-      for (std::uint64_t each = multiple ? 1 : reach; each <= reach; ++each) acked.insert(each);
+      for (std::uint64_t each = multiple ? 1 : reach; each <= reach; ++each)
+        acked.insert(each);
       std::uint64_t expected = done;
-      while (acked.contains(expected + 1)) ++expected;
+      while (acked.contains(expected + 1))
+        ++expected;
       done += confirms.take_done();
       ASSERT_EQ(done, expected);
       ASSERT_EQ(confirms.in_flight(), published - done);

@@ -26,7 +26,8 @@ TEST(Heartbeats, BrokerIsDeadAfterTwoIntervalsOfSilence) {
 TEST(Heartbeats, NextLookIsAtTheEarlierOfBoth) {
   Heartbeats heartbeats(10s, kStart);
   EXPECT_EQ(heartbeats.next(true, SteadyTime::max()), kStart + 5s);
-  EXPECT_EQ(heartbeats.next(false, SteadyTime::max()), kStart + 20s) << "what cannot be sent is not waited for";
+  EXPECT_EQ(heartbeats.next(false, SteadyTime::max()), kStart + 20s)
+      << "what cannot be sent is not waited for";
 }
 
 TEST(Heartbeats, ZeroTurnsThemOff) {

@@ -6,17 +6,19 @@
 #include <string>
 #include <vector>
 
-#include <gtest/gtest.h>
-
 #include <amqp.h>
 #include <amqp_framing.h>
+#include <gtest/gtest.h>
 
 namespace bridge55::rabbitmq {
 namespace {
 
-events::EventPtr make_event(const std::string& payload, std::string_view seq = "1", std::string_view channel = "orders") {
-  events::Event::Stamp stamp{.id = 1'771'183'909'789'001, .received_at = 1'771'183'909'000'042, .message_id = {}};
-  for (std::size_t i = 0; i < 16; ++i) stamp.message_id[i] = static_cast<std::uint8_t>(i * 17);
+events::EventPtr make_event(const std::string& payload, std::string_view seq = "1",
+                            std::string_view channel = "orders") {
+  events::Event::Stamp stamp{
+      .id = 1'771'183'909'789'001, .received_at = 1'771'183'909'000'042, .message_id = {}};
+  for (std::size_t i = 0; i < 16; ++i)
+    stamp.message_id[i] = static_cast<std::uint8_t>(i * 17);
   events::Facts facts;
   facts.source = "abp";
   facts.channel = channel;
@@ -28,7 +30,8 @@ events::EventPtr make_event(const std::string& payload, std::string_view seq = "
   return kept.emplace_back(events::Event::make(stamp, facts));
 }
 
-bridges::Delivery delivery(events::EventPtr event, std::string key = "abp.orders.update", std::string exchange = "") {
+bridges::Delivery delivery(events::EventPtr event, std::string key = "abp.orders.update",
+                           std::string exchange = "") {
   bridges::Delivery made;
   made.event = std::move(event);
   made.routing_key = std::move(key);
@@ -118,7 +121,9 @@ std::string text_of(const Decoded& message, const std::string& header) {
   return {static_cast<const char*>(entry.value.value.bytes.bytes), entry.value.value.bytes.len};
 }
 
-std::string text(amqp_bytes_t bytes) { return {static_cast<const char*>(bytes.bytes), bytes.len}; }
+std::string text(amqp_bytes_t bytes) {
+  return {static_cast<const char*>(bytes.bytes), bytes.len};
+}
 
 TEST(PublishFrames, EveryPropertyIsWhatTheContractSays) {
   PublishBatch batch(131072);
@@ -174,7 +179,8 @@ TEST(PublishFrames, DeliverysOwnExchangeWinsOverTheSinks) {
 }
 
 TEST(PublishFrames, BodiesAreCutAtFrameMax) {
-  for (const std::size_t size : {std::size_t{1}, std::size_t{4087}, std::size_t{4088}, std::size_t{4089}, std::size_t{20'000}}) {
+  for (const std::size_t size :
+       {std::size_t{1}, std::size_t{4087}, std::size_t{4088}, std::size_t{4089}, std::size_t{20'000}}) {
     PublishBatch batch(4096);
     auto made = delivery(make_event(std::string(size, '7')));
     made.body = config::BodyMode::payload;
@@ -189,7 +195,8 @@ TEST(PublishFrames, ManyMessagesInAnyPiecesAreTheSameBytes) {
   std::string whole;
   for (const std::size_t step : steps) {
     PublishBatch batch(4096);
-    for (int i = 0; i < 20; ++i) batch.add(delivery(make_event(std::to_string(i))), "x");
+    for (int i = 0; i < 20; ++i)
+      batch.add(delivery(make_event(std::to_string(i))), "x");
     batch.add_heartbeat();
     EXPECT_EQ(batch.messages(), 20u);
     const std::size_t pending = batch.pending_bytes();

@@ -1,12 +1,13 @@
-// The sink against brokers that do what no real one does: every answer that a confirm can be, and bytes that make no sense.
+// The sink against brokers that do what no real one does: every answer that a confirm can be, and bytes that
+// make no sense.
+#include "tests/support/sink_driver.hpp"
+#include "tests/unit/rabbitmq/fake_broker.hpp"
+
 #include <algorithm>
 #include <chrono>
 #include <mutex>
 
 #include <gtest/gtest.h>
-
-#include "tests/support/sink_driver.hpp"
-#include "tests/unit/rabbitmq/fake_broker.hpp"
 
 namespace bridge55::test {
 namespace {
@@ -37,13 +38,15 @@ struct Seen {
   }
 };
 
-// Publishes five events against a first session that answers with `answer`, then against one that confirms everything.
+// Publishes five events against a first session that answers with `answer`, then against one that confirms
+// everything.
 struct Outcome {
   std::vector<Ids> sessions;
   std::vector<events::EventId> confirmed;
   std::vector<std::pair<SinkState, std::string>> states;
 };
-Outcome five_events(const std::function<void(Peer&)>& answer, std::chrono::milliseconds confirm_timeout = 30s) {
+Outcome five_events(const std::function<void(Peer&)>& answer,
+                    std::chrono::milliseconds confirm_timeout = 30s) {
   Seen seen;
   FakeBroker broker([&](Peer& peer, int number) {
     Ids ids;
@@ -78,7 +81,8 @@ TEST(Session, ConfirmsInAnyOrderMoveTheCursorOnlyOverWhatIsContiguous) {
   });
   EXPECT_EQ(outcome.sessions, std::vector<Ids>{kFive});
   EXPECT_TRUE(std::is_sorted(outcome.confirmed.begin(), outcome.confirmed.end()));
-  for (const auto id : outcome.confirmed) EXPECT_TRUE(id == 3 || id == 5) << id;
+  for (const auto id : outcome.confirmed)
+    EXPECT_TRUE(id == 3 || id == 5) << id;
 }
 
 TEST(Session, ConfirmOfAnUnpublishedTagEndsTheSessionAndMovesNothing) {
@@ -117,8 +121,9 @@ TEST(Session, ChannelCloseIsSaidInTheBrokersWordsAndTheRestIsSentAgain) {
     peer.send(method(1, 20, 40, be(404, 2) + be(9, 1) + "NOT_FOUND" + be(60, 2) + be(40, 2)));
   });
   EXPECT_EQ(outcome.sessions, (std::vector<Ids>{kFive, kFive}));
-  EXPECT_TRUE(std::any_of(outcome.states.begin(), outcome.states.end(),
-                          [](const auto& each) { return each.second.find("404 NOT_FOUND") != std::string::npos; }));
+  EXPECT_TRUE(std::any_of(outcome.states.begin(), outcome.states.end(), [](const auto& each) {
+    return each.second.find("404 NOT_FOUND") != std::string::npos;
+  }));
 }
 
 TEST(Session, BlockedBrokerGetsNothingUntilItIsUnblocked) {
@@ -128,7 +133,8 @@ TEST(Session, BlockedBrokerGetsNothingUntilItIsUnblocked) {
     Ids ids;
     if (!peer.log_in()) return;
     peer.send(method(0, 10, 60, be(3, 1) + "low"));
-    while (!unblock) std::this_thread::yield();
+    while (!unblock)
+      std::this_thread::yield();
     peer.send(method(0, 10, 61));
     if (!peer.read_messages(5, ids)) return;
     seen.add(ids);
@@ -145,8 +151,9 @@ TEST(Session, BlockedBrokerGetsNothingUntilItIsUnblocked) {
 }
 
 TEST(Session, MalformedFramesEndTheConnectionAndNothingElse) {
-  const std::string rubbish[] = {std::string(64, '\0'), "HTTP/1.1 400 Bad Request\r\n\r\n", be(1, 1) + be(1, 2) + be(0x7FFFFFFF, 4),
-                                 method(1, 60, 80, "abc"), std::string(300'000, '\x03')};
+  const std::string rubbish[] = {std::string(64, '\0'), "HTTP/1.1 400 Bad Request\r\n\r\n",
+                                 be(1, 1) + be(1, 2) + be(0x7FFFFFFF, 4), method(1, 60, 80, "abc"),
+                                 std::string(300'000, '\x03')};
   for (const std::string& bytes : rubbish) {
     const Outcome outcome = five_events([&](Peer& peer) { peer.send(bytes); });
     EXPECT_EQ(outcome.sessions, (std::vector<Ids>{kFive, kFive}));
@@ -154,8 +161,12 @@ TEST(Session, MalformedFramesEndTheConnectionAndNothingElse) {
 }
 
 TEST(Session, RubbishInsteadOfALoginIsSurvived) {
-  const std::string rubbish[] = {std::string(64, '\0'), "HTTP/1.1 400 Bad Request\r\n\r\n", "AMQP\0\1\0\0", "",
-                                 method(0, 10, 10, be(0, 1) + be(9, 1) + be(0xFFFFFFF0, 4)), frame(1, 0, std::string(100'000, 'x'))};
+  const std::string rubbish[] = {std::string(64, '\0'),
+                                 "HTTP/1.1 400 Bad Request\r\n\r\n",
+                                 "AMQP\0\1\0\0",
+                                 "",
+                                 method(0, 10, 10, be(0, 1) + be(9, 1) + be(0xFFFFFFF0, 4)),
+                                 frame(1, 0, std::string(100'000, 'x'))};
   for (const std::string& bytes : rubbish) {
     FakeBroker broker([&](Peer& peer, int number) {
       std::string header;
@@ -173,8 +184,10 @@ TEST(Session, RubbishInsteadOfALoginIsSurvived) {
 // librabbitmq decodes nested tables by recursion.
 TEST(Session, DeeplyNestedServerPropertiesDoNotExhaustTheStack) {
   std::string arrays, tables;
-  for (int i = 0; i < 10'000; ++i) arrays = 'A' + be(arrays.size(), 4) + arrays;
-  for (int i = 0; i < 9'000; ++i) tables = be(0, 1) + 'F' + be(tables.size(), 4) + tables;
+  for (int i = 0; i < 10'000; ++i)
+    arrays = 'A' + be(arrays.size(), 4) + arrays;
+  for (int i = 0; i < 9'000; ++i)
+    tables = be(0, 1) + 'F' + be(tables.size(), 4) + tables;
   const std::string entry = be(1, 1) + "a" + arrays;
   for (const std::string& table : {be(entry.size(), 4) + entry, be(tables.size(), 4) + tables}) {
     FakeBroker broker([&](Peer& peer, int) {
@@ -213,7 +226,8 @@ TEST(Session, BrokerThatNeverReadsHoldsUpNeitherTheOwnerNorTheStop) {
   SinkDriver driver(settings(broker.url()));
   ASSERT_TRUE(driver.until_state(SinkState::up));
   const std::string large = '"' + std::string(1 << 20, 'x') + '"';
-  for (events::EventId id = 1; id <= 40 && driver.sink->room() > 0; ++id) driver.offer(make_event(id, large));
+  for (events::EventId id = 1; id <= 40 && driver.sink->room() > 0; ++id)
+    driver.offer(make_event(id, large));
   EXPECT_EQ(driver.sink->room(), 0u) << "what waits is bounded by bytes too";
   EXPECT_TRUE(driver.stop(300ms));
   released = true;
