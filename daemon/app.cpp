@@ -4,6 +4,8 @@
 #include <csignal>
 #include <stdexcept>
 
+#include <sys/resource.h>
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -52,6 +54,14 @@ local::Settings door_settings(const config::Config& config) {
   settings.consumers_expire = config.consumers_expire;
   for (const systemd::ListenFd& socket : systemd::take_listen_fds()) settings.inherited.push_back(socket.fd);
   return settings;
+}
+
+// A descriptor each for 10,000 connections and more: the usual soft limit of 1,024 is for programs that use select(2).
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 class Daemon {
@@ -308,6 +318,7 @@ void Daemon::finish() { io_.stop(); }
 
 int run_daemon(Launch launch) {
   start_log(launch.config);
+  raise_descriptor_limit();
   int code = 70;
   try {
     Daemon daemon(std::move(launch));

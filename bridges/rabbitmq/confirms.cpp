@@ -43,10 +43,4 @@ void Confirms::rewind() {
   nacked_ = false;
 }
 
-void Confirms::restart() {
-  first_ = next_ = 1;
-  unanswered_ = 0;
-  nacked_ = false;
-}
-
 }  // namespace bridge55::rabbitmq

@@ -38,11 +38,10 @@ class Confirms {
     return static_cast<std::size_t>(next_ - first_);
   }  // published and not done
   std::size_t unanswered() const { return unanswered_; }
-  bool nacked() const { return nacked_; }  // since the last rewind or restart
+  bool nacked() const { return nacked_; }  // since the last rewind
 
   // Everything in flight will be published again on the same channel; late answers to it count for nothing.
   void rewind();
-  void restart();  // a new channel
 
  private:
   enum class State : std::uint8_t { unanswered, acked, nacked };

@@ -48,7 +48,7 @@ std::variant<std::unique_ptr<Connection>, Trouble> Connection::open(const AmqpUr
   std::unique_ptr<Connection> made(new Connection);  // the constructor is private
   made->state_ = amqp_new_connection();
   if (made->state_ == nullptr) return Trouble{"out of memory"};
-  const timeval timeout = to_timeval(url.connection_timeout);
+  const timeval timeout = to_timeval(2 * url.connection_timeout);
   amqp_set_handshake_timeout(made->state_, &timeout);
   amqp_set_rpc_timeout(made->state_, &timeout);
   auto trouble = url.tls ? made->connect_tls(url, sink.tls) : made->connect(url);

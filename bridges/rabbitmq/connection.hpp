@@ -25,8 +25,8 @@ namespace bridge55::rabbitmq {
 
 class Connection {
  public:
-  // Blocks for at most three times the URL's connection_timeout: name and TCP, TLS and login, topology and
-  // confirm.select.
+  // Blocks: the TCP and TLS connect for the URL's connection_timeout, the login and each declaration for
+  // twice that, as far as the library bounds them (a name server that does not answer, it does not).
   static std::variant<std::unique_ptr<Connection>, Trouble> open(const AmqpUrl& url,
                                                                  const config::Sink& sink);
   ~Connection();

@@ -24,8 +24,8 @@ std::unique_ptr<Sink> make_rabbitmq(boost::asio::io_context& io, const config::S
                                     metrics::Registry& metrics);
 
 // Connects and logs in as the sink would and declares nothing: empty where one of its brokers lets us in,
-// else why none does. Blocks for up to three times each URL's connection_timeout (5 s unless it says
-// otherwise). Throws as `make_rabbitmq` does.
+// else why none does. Blocks for some seconds for each broker that does not answer. Throws as
+// `make_rabbitmq` does.
 std::string try_rabbitmq(const config::Sink& settings);
 
 }  // namespace bridge55::bridges

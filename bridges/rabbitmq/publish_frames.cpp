@@ -149,7 +149,6 @@ void PublishBatch::add(const bridges::Delivery& delivery, std::string_view excha
   properties(delivery);
   end_frame(header);
   body(bytes);
-  ++messages_;
 }
 
 void PublishBatch::properties(const bridges::Delivery& delivery) {
@@ -251,7 +250,7 @@ void PublishBatch::written(std::size_t bytes) {
 void PublishBatch::clear() {
   heads_.clear();
   pieces_.clear();
-  heads_from_ = first_ = pending_ = messages_ = 0;
+  heads_from_ = first_ = pending_ = 0;
 }
 
 }  // namespace bridge55::rabbitmq

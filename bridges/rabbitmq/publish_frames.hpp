@@ -34,7 +34,6 @@ class PublishBatch {
 
   bool empty() const { return pending_bytes() == 0; }
   std::size_t pending_bytes() const { return pending_ + heads_.size() - heads_from_; }
-  std::size_t messages() const { return messages_; }
   // What is still to be written, at most `most` pieces.
   std::span<const iovec> pieces(std::size_t most);
   void written(std::size_t bytes);
@@ -60,7 +59,6 @@ class PublishBatch {
   std::size_t heads_from_ = 0;  // start of the run of heads that is not a piece yet
   std::size_t first_ = 0;       // first piece not wholly written
   std::size_t pending_ = 0;     // bytes of the pieces
-  std::size_t messages_ = 0;
   std::string second_text_;  // of the last event's second: most share it
   WallMicros second_ = -1;
 };

@@ -68,7 +68,7 @@ class RabbitSink final : public bridges::Sink {
   }
 
  private:
-  void pass_on(Report report);
+  void pass_on(const Report& report);
   void count_nacked(std::size_t count);
   void finish() {
     if (stopped_) std::exchange(stopped_, nullptr)();
@@ -98,7 +98,7 @@ void RabbitSink::count_nacked(std::size_t count) {
   log::warning("the broker refuses messages; they are sent again", {{"sink", setting_.sink.name}});
 }
 
-void RabbitSink::pass_on(Report report) {
+void RabbitSink::pass_on(const Report& report) {
   const std::weak_ptr<bool> alive = alive_;  // a handler may destroy the sink
   held_ -= report.done;
   held_bytes_ -= report.done_bytes;

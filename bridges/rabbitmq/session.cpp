@@ -54,7 +54,7 @@ std::optional<Trouble> Session::turn() {
   stop_seen_ = in_.mailbox.stop_asked();
   in_.mailbox.collect(in_.backlog);
   fill();
-  const auto unwritten = flush();
+  auto unwritten = flush();
   // Also where the broker hung up on a write: it may have said why, and confirmed much, before it did.
   bool more = false;
   if (auto trouble = receive(more)) return trouble;

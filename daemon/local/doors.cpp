@@ -193,7 +193,8 @@ void Doors::accept_feed(const SinkFeed& feed, int descriptor) {
   constexpr unsigned kEvents = static_cast<unsigned>(config::Scope::events);
   if (const auto refusal = context_->clients.require(app, kEvents, peer))
     return tell_and_close(descriptor, refusal->message);
-  Feed::Setup setup{net::Stream(context_->io, descriptor), FeedKind::lines, app, {}, {}, {}, feed.routes};
+  Feed::Setup setup{
+      net::Stream(context_->io, descriptor), FeedKind::lines, app, {}, {}, {}, feed.routes, false};
   std::make_shared<Feed>(context_, std::move(setup))->start();
 }
 

@@ -79,7 +79,8 @@ net::awaitable<void> serve_events(Context& context, Exchange& exchange) {
                     std::move(query),
                     std::move(greeting),
                     std::move(taken.received),
-                    nullptr};
+                    nullptr,
+                    !exchange.peer().unix_socket};
   std::make_shared<Feed>(context.shared_from_this(), std::move(setup))->start();
 }
 

@@ -32,6 +32,7 @@ Feed::Feed(std::shared_ptr<Context> context, Setup setup)
       stream_(std::move(setup.stream)),
       kind_(setup.kind),
       number_(context_.feeds.next_number()),
+      takes_turns_(setup.takes_turns),
       named_(setup.query.named),
       app_(std::move(setup.app)),
       routes_(std::move(setup.routes)),

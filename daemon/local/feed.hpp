@@ -44,6 +44,7 @@ class Feed final : public Holder, public std::enable_shared_from_this<Feed> {
     std::string greeting;                      // sent before everything: the head of the HTTP answer
     std::string received;                      // bytes that came behind the request
     std::shared_ptr<const FeedRoutes> routes;  // lines only
+    bool takes_turns = false;                  // over TCP: see rounds.hpp
   };
   Feed(std::shared_ptr<Context> context, Setup setup);
   ~Feed() override;
@@ -62,6 +63,7 @@ class Feed final : public Holder, public std::enable_shared_from_this<Feed> {
   void deleted() override { leave_name(1000, "this consumer was deleted"); }
 
   FeedKind kind() const { return kind_; }
+  bool takes_turns() const { return takes_turns_; }
   const App& app() const { return app_; }
   const std::shared_ptr<const FeedRoutes>& routes() const { return routes_; }
   const Consumers::Entry* consumer() const { return entry_; }
@@ -123,6 +125,7 @@ class Feed final : public Holder, public std::enable_shared_from_this<Feed> {
   net::Stream stream_;
   FeedKind kind_;
   const std::uint64_t number_;
+  const bool takes_turns_;
   bool named_ = false;
   bool started_ = false, blocked_ = false, closing_ = false, peer_closed_ = false, ended_ = false,
        half_closed_ = false;

@@ -49,7 +49,8 @@ void Feed::add_form(Batch& batch, const events::Event& event, std::uint32_t inde
 
 // Only events that everybody gets at once can wait: what comes from the journal comes in pieces as it is.
 void Feed::woken() {
-  if (blocked_ || cursor_->behind() || !context_.feeds.leaves_for_later(number_, context_.hub.published()))
+  if (!takes_turns_ || blocked_ || cursor_->behind() ||
+      !context_.feeds.leaves_for_later(number_, context_.hub.published()))
     return pump();
   if (!std::exchange(held_, true)) held_at_ = context_.feeds.round_began();
 }

@@ -37,6 +37,7 @@ Feeds::~Feeds() = default;
 
 void Feeds::add(Feed& feed) {
   feeds_.push_back(&feed);
+  turn_takers_ += feed.takes_turns();
   gauges_[static_cast<std::size_t>(feed.kind())]->add(1);
   if (feeds_.size() == 1) sweep();
 }
@@ -47,6 +48,7 @@ void Feeds::remove(Feed& feed) {
   gauges_[static_cast<std::size_t>(feed.kind())]->add(-1);
   *it = feeds_.back();
   feeds_.pop_back();
+  turn_takers_ -= feed.takes_turns();
   if (feeds_.empty()) timer_->timer.cancel();
 }
 
@@ -64,7 +66,7 @@ void Feeds::sweep() {
 bool Feeds::leaves_for_later(std::uint64_t number, std::uint64_t published) {
   if (published != published_) {
     published_ = published;
-    rounds_.begin(SteadyClock::now(), feeds_.size());
+    rounds_.begin(SteadyClock::now(), turn_takers_);
   }
   if (rounds_.takes_turn(number)) return false;
   if (!std::exchange(holding_, true)) pump_held_at(rounds_.began() + Rounds::kLongest);

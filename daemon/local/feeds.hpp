@@ -101,7 +101,7 @@ class Feeds {
   Rounds rounds_;
   std::uint64_t published_ = 0, next_number_ = 0;
   static constexpr std::size_t kMostChunksKept = 16;  // of at most a megabyte
-  std::size_t chunks_kept_ = 0;
+  std::size_t chunks_kept_ = 0, turn_takers_ = 0;
   bool holding_ = false;
   std::array<metrics::Histogram*, 3> latency_{};
   std::array<metrics::Value*, 3> gauges_{};

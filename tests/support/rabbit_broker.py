@@ -119,6 +119,10 @@ class RabbitBroker:
                 raise RuntimeError(f"the broker does not accept after {START_DEADLINE} s:\n{self._console_tail()}")
             time.sleep(0.05)
 
+    def wait(self):
+        """Until the broker ends by itself."""
+        self._server.wait()
+
     def stop(self):
         """An orderly stop; data stays for the next start."""
         self._end(signal.SIGTERM)
@@ -248,8 +252,7 @@ def main():
             serve_commands(broker)
         else:
             print(broker.url, flush=True)
-            while broker._server.wait() is None:
-                pass
+            broker.wait()
 
 
 if __name__ == "__main__":

@@ -198,12 +198,10 @@ TEST(PublishFrames, ManyMessagesInAnyPiecesAreTheSameBytes) {
     for (int i = 0; i < 20; ++i)
       batch.add(delivery(make_event(std::to_string(i))), "x");
     batch.add_heartbeat();
-    EXPECT_EQ(batch.messages(), 20u);
     const std::size_t pending = batch.pending_bytes();
     const std::string bytes = bytes_of(batch, step);
     EXPECT_EQ(bytes.size(), pending);
     EXPECT_TRUE(batch.empty());
-    EXPECT_EQ(batch.messages(), 0u);
     if (whole.empty()) whole = bytes;
     EXPECT_EQ(bytes, whole);
   }
