@@ -184,7 +184,6 @@ local::Providers Daemon::providers() {
   providers.status = [this](const local::App& app) { return status_json(snapshot(), app.may(config::Scope::admin)); };
   providers.ready = [this](const std::vector<std::string>& require) { return readiness(snapshot(), require); };
   providers.reload = [this](const local::App& app) { return reload(app.name.empty() ? "a local app" : app.name); };
-  providers.cursors_moved = [] {};  // looked at once a second
   providers.consumer_expired = [this](const events::ConsumerRecord& consumer) {
     log::warning("a durable consumer was dropped, nobody used it", {{"consumer", consumer.name}, {"owner", consumer.owner}});
     hub_->say("control", "CONSUMER_EXPIRED",
@@ -281,14 +280,20 @@ local::Outcome Daemon::reload(const std::string& who) {
   config_ = std::move(loaded.config);
   launch_.config_hash = loaded.canonical_hash;
   journal_->set_retention(config_.journal);
-  sinks_->apply(config_.sinks, config_.routes);
+  try {
+    sinks_->apply(config_.sinks, config_.routes);
+  } catch (const local::ListenError& error) {  // a UNIX sink's path: the others are in force
+    trouble = error.what();
+    log::error("a sink of the changed config cannot be opened", {{"by", who}, {"reason", trouble}});
+    gauge.set(0);
+  }
   crash_point("reload.sinks");
   upstreams_->apply(config_.upstreams);
   crash_point("reload.applied");
   log::info("the changed config is in force", {{"by", who}, {"config_hash", launch_.config_hash}});
   hub_->say("control", "RELOADED", by + R"(,"config_hash":")" + launch_.config_hash + "\"}");
   notifier_.ready();
-  return {};
+  return {trouble.empty(), trouble};
 }
 
 // Contract, section 8: stop accepting, finish what is in flight, flush the sinks, close the sessions, exit 0. The sessions go first, so
@@ -306,9 +311,12 @@ void Daemon::drain(const char* why) {
   crash_point("drain.begin");
   upstreams_->stop([this] {
     crash_point("drain.upstreams_stopped");
-    journal_->barrier([this] {
-      server_->drain(kDrain, [this] { sinks_->stop(kDrain, [this] { finish(); }); });
-    });
+    const auto go_on = [this] { server_->drain(kDrain, [this] { sinks_->stop(kDrain, [this] { finish(); }); }); };
+    if (journal_->stats().writable) {
+      journal_->barrier(go_on);
+    } else {
+      go_on();  // a full disk would let nobody through
+    }
   });
 }
 

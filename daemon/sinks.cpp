@@ -78,7 +78,7 @@ void Sinks::apply(const std::vector<config::Sink>& wanted, const Routes& routes)
     // What a sink that is down has already been offered may be the very thing that keeps it down (an exchange that does not exist):
     // it begins again behind its last confirm, under the new routes.
     const auto stuck = pumps_.find(sink.name);
-    const bool begin_again = stuck != pumps_.end() && stuck->second->status().state != bridges::SinkState::up;
+    const bool begin_again = stuck != pumps_.end() && stuck->second->status().state == bridges::SinkState::down;
     if (begin_again) remove(sink);
     if (begin_again || std::find(before.begin(), before.end(), sink) == before.end()) {
       const auto known = cursors_.find(sink.name);
@@ -91,7 +91,9 @@ void Sinks::apply(const std::vector<config::Sink>& wanted, const Routes& routes)
   }
   for (const config::Sink& sink : before) {
     const bool kept = std::any_of(wanted.begin(), wanted.end(), [&](const auto& w) { return w.name == sink.name; });
-    if (!kept) hub_.journal().drop_cursor(sink.name);
+    if (kept) continue;
+    hub_.journal().drop_cursor(sink.name);
+    cursors_.erase(sink.name);
   }
   settings_ = wanted;
 }

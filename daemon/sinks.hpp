@@ -32,7 +32,7 @@ class Sinks {
 
   // `cursors`: where each sink stood. A sink that was never seen before begins with what comes from now on.
   void start(const std::vector<config::Sink>& wanted, const Routes& routes, const std::map<std::string, events::EventId>& cursors);
-  // Sinks whose own settings did not change keep their connection; changed routes count for events not yet offered.
+  // Sinks that are not down and whose own settings did not change keep their connection; changed routes count for events not yet offered.
   void apply(const std::vector<config::Sink>& wanted, const Routes& routes);
   void stop(std::chrono::milliseconds deadline, std::function<void()> stopped);
   std::vector<events::SinkPump::Status> status() const;

@@ -20,6 +20,7 @@ struct Upstreams::Entry : bridges::SourceHost {
     return event ? event->id() : 0;
   }
   void say(std::string_view channel, std::string_view event, std::string_view payload, std::string_view about) override {
+    if (channel == "session" && event == "UP") owner.hub_.session_began(about);
     if (channel == "gap") {
       if (event == "DETECTED") {
         owner.gaps_[std::string(about)] = {std::string(about), json::text(json::find(payload, "reason")), wall_now()};
@@ -69,9 +70,12 @@ void Upstreams::remove(std::unique_ptr<Entry> entry, std::function<void()> remov
     // The source may be on the stack here: it is destroyed from the loop.
     boost::asio::post(io_, [this, name, shared, removed] {
       shared->reset();
-      gaps_.erase(name);
       const bool replaced = std::any_of(entries_.begin(), entries_.end(), [&](const auto& e) { return e && e->settings.name == name; });
-      if (!replaced) metrics_.drop("source", name);
+      if (!replaced) {
+        gaps_.erase(name);
+        metrics_.drop("source", name);
+        hub_.forget_counters();
+      }
       removed();
     });
   });

@@ -8,7 +8,6 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -28,6 +27,11 @@ constexpr auto kPauseIsGapAfter = 1s;
 
 Now now() {
   return {SteadyClock::now(), wall_now()};
+}
+
+// An exception here is a bug of ours. A session that died of one in silence would look up for ever.
+void or_end_the_daemon(std::exception_ptr failed) {
+  if (failed) std::rethrow_exception(failed);
 }
 
 }  // namespace
@@ -192,7 +196,7 @@ void WsSession::Run::flush() {
   if (outgoing_.size() > kMaxUnsent)
     return session_.broke({Cause::reset, "upstream does not read what we send", 0, {}});
   writing_ = true;
-  asio::co_spawn(io_, write_rest(shared_from_this(), connection_), asio::detached);
+  asio::co_spawn(io_, write_rest(shared_from_this(), connection_), or_end_the_daemon);
 }
 
 awaitable<void> WsSession::Run::write_rest(std::shared_ptr<Run> self, std::uint64_t connection) {
@@ -217,7 +221,7 @@ WsSession::~WsSession() {
 
 void WsSession::start() {
   run_->starting();
-  asio::co_spawn(run_->io(), run_->run(), asio::detached);
+  asio::co_spawn(run_->io(), run_->run(), or_end_the_daemon);
 }
 void WsSession::durable(events::EventId id) {
   run_->durable(id);

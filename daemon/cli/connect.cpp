@@ -4,6 +4,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/url/parse.hpp>
 
+#include "bridges/rabbitmq/make_rabbitmq.hpp"
 #include "config/urls.hpp"
 #include "daemon/net/stream.hpp"
 
@@ -23,8 +24,8 @@ Goal goal(const std::string& name, const std::string& url, const config::ClientT
   Goal goal{name + ' ' + config::masked_url(url), parsed.host_name(), 0, false, settings};
   if (goal.host.empty()) goal.host = parsed.host_address();
   const std::string scheme = parsed.scheme();
-  goal.tls = scheme == "https" || scheme == "wss" || scheme == "amqps";
-  const std::uint16_t usual = scheme == "amqps" ? 5671 : scheme == "amqp" ? 5672 : goal.tls ? 443 : 80;
+  goal.tls = scheme == "https" || scheme == "wss";
+  const std::uint16_t usual = goal.tls ? 443 : 80;
   goal.port = parsed.port_number() != 0 ? parsed.port_number() : usual;
   return goal;
 }
@@ -34,9 +35,8 @@ boost::asio::awaitable<void> reach(boost::asio::io_context& io, Goal goal, Reach
   const SteadyTime deadline = SteadyClock::now() + goal.timeout;
   net::error_code error = co_await stream.connect(goal.host, goal.port, deadline);
   if (!error && goal.tls) {
-    const std::string name = goal.settings.server_name.empty() ? goal.host : goal.settings.server_name;
     auto context = net::TlsContext::client(goal.settings);
-    error = co_await stream.tls_client(context, name, goal.settings.verify, deadline);
+    error = co_await stream.tls_client(context, goal.host, true, deadline);
   }
   reached.ok = !error;
   reached.trouble = stream.trouble().empty() ? error.message() : stream.trouble();
@@ -51,9 +51,6 @@ std::vector<Reached> try_connections(const config::Config& config) {
     goals.push_back(goal(upstream.name, url, upstream.tls));
     goals.back().timeout = upstream.timeouts.connect;
   }
-  for (const config::Sink& sink : config.sinks) {
-    for (const config::Secret& url : sink.urls) goals.push_back(goal(sink.name, url.reveal(), sink.tls));
-  }
   boost::asio::io_context io{1};
   std::vector<Reached> all(goals.size());
   for (std::size_t i = 0; i < goals.size(); ++i) {
@@ -67,6 +64,11 @@ std::vector<Reached> try_connections(const config::Config& config) {
     });
   }
   io.run();
+  for (const config::Sink& sink : config.sinks) {
+    if (sink.kind != config::SinkKind::rabbitmq) continue;
+    const std::string trouble = bridges::try_rabbitmq(sink);
+    all.push_back({sink.name + ' ' + config::masked_url(sink.urls.front().reveal()), trouble.empty(), trouble});
+  }
   return all;
 }
 

@@ -1,4 +1,4 @@
-// `bridge55 check --connect`: whether each upstream and broker of a config can be reached: name, port, TLS. Nothing is logged in to, so
+// `bridge55 check --connect`: whether each upstream can be reached (name, port, TLS) and each broker logged in to. Upstreams are not, so
 // that a check never takes one of the vendor's five connections.
 #pragma once
 

@@ -32,6 +32,7 @@ std::span<const EventPtr> Cursor::next(std::size_t max) {
       const auto& events = chunk_->read.events;
       return std::span(events).subspan(chunk_at_, std::min(max, events.size() - chunk_at_));
     }
+    if (position_ >= hub_.durable_id_) return {};  // the disk is late: its next commit wakes us
     const Hub::Shared cached = hub_.cached_chunk(position_);
     if (!cached) {
       fetch();

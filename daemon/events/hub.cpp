@@ -13,7 +13,7 @@ namespace {
 
 constexpr WallMicros kSecond = 1'000'000;
 constexpr EventId kHeadroom = kSecond;         // ids kept below the ceiling for a disk that answers late
-constexpr EventId kReserve = 1000;             // of them, for what the daemon itself has to say
+constexpr EventId kReserve = 100'000;          // of them, for what one read brings and what the daemon itself has to say
 constexpr std::size_t kChunkEvents = 1000, kChunkBytes = 512u << 10, kChunksKept = 4;
 
 }  // namespace
@@ -68,31 +68,23 @@ Hub::~Hub() = default;
 EventId Hub::next_id(WallMicros now) {
   const EventId ceiling = journal_.ceiling();
   const EventId clock = static_cast<EventId>(std::max<WallMicros>(now, 0));
-  if (ceiling < clock + kSecond) journal_.want_ceiling(clock + 2 * kSecond);
+  const EventId base = std::max(clock, last_id_);  // a clock that stepped back must not let the ids run out
+  if (ceiling < base + kSecond) journal_.want_ceiling(base + 2 * kSecond);
   const EventId reachable = ceiling > kHeadroom ? ceiling - kHeadroom : 0;
   return std::max(last_id_ + 1, std::min(clock, reachable));
 }
 
 void Hub::tick(WallMicros now) {
-  const EventId clock = static_cast<EventId>(std::max<WallMicros>(now, 0));
-  if (now - last_published_ > 2 * kSecond && journal_.ceiling() < clock + 30 * kSecond) journal_.want_ceiling(clock + 60 * kSecond);
+  const EventId base = std::max(static_cast<EventId>(std::max<WallMicros>(now, 0)), last_id_);
+  if (now - last_published_ > 2 * kSecond && journal_.ceiling() < base + 30 * kSecond) journal_.want_ceiling(base + 60 * kSecond);
   gone_through_ = std::max(gone_through_, journal_.stats().gone_through);
+  resume_if_possible();
 }
 
 EventPtr Hub::publish(const Facts& facts, bool may_repeat) {
   crash_point("hub.publish.before");
   const WallMicros now = wall_now();
-  if (may_repeat) {
-    const std::uint32_t seen = message_ids_.seen(facts, now);
-    std::string identity;
-    for (const auto part : {facts.channel, facts.name, facts.ts, facts.payload}) identity.append(part).push_back('\0');
-    if (seen > 0 && redelivered_[identity] < seen) {
-      ++redelivered_[identity];
-      return nullptr;
-    }
-  } else if (!redelivered_.empty()) {
-    redelivered_.clear();
-  }
+  if (may_repeat && is_redelivery(facts, now)) return nullptr;
   const EventId id = next_id(now);
   assert(id <= journal_.ceiling());
   const MessageIds::Result ids = message_ids_.accept(facts, id, now);
@@ -101,8 +93,7 @@ EventPtr Hub::publish(const Facts& facts, bool may_repeat) {
   last_published_ = now;
   tail_.push(event);
   crash_point("hub.publish.numbered");
-  journal_.append(event, ids.fingerprint);
-  crash_point("hub.publish.appended");
+  to_journal_.emplace_back(event, ids.fingerprint);
   count(facts);
   unflushed_ = true;
   if (tail_.bytes() > tail_limit_) trim();
@@ -146,10 +137,16 @@ bool Hub::must_pause() const {
 }
 
 void Hub::flush() {
-  if (!unflushed_ || waking_) return;  // published from inside a wake: its end flushes again
-  unflushed_ = false;
+  if (waking_) return;  // published from inside a wake: whoever wakes goes round again
+  while (unflushed_) {
+    unflushed_ = false;
+    wake(true);
+  }
+  // The journal after the live consumers: waking its thread first would put it in their way on a small machine.
+  for (auto& [event, fingerprint] : to_journal_) journal_.append(std::move(event), fingerprint);
+  to_journal_.clear();
+  crash_point("hub.flush.appended");
   if (must_pause()) paused_ = true;
-  wake(true);
 }
 
 // Cursors come and go while they are woken: a removed one leaves a null behind, new ones are at the end and need no wake.
@@ -159,24 +156,40 @@ void Hub::wake(bool live) {
   const std::size_t count = cursors_.size();
   for (std::size_t i = 0; i < count; ++i) {
     Cursor* cursor = cursors_[i];
-    if (cursor != nullptr && (cursor->reads_ == Cursor::Reads::live) == live && !cursor->behind_) cursor->wake_();
+    if (cursor == nullptr) continue;
+    const bool waits_for_disk = !live && cursor->behind_;
+    if (waits_for_disk || ((cursor->reads_ == Cursor::Reads::live) == live && !cursor->behind_)) cursor->wake_();
   }
   waking_ = false;
-  if (unflushed_) flush();
 }
 
 void Hub::on_durable(EventId id) {
   durable_id_ = std::max(durable_id_, id);
   tail_.find_after(durable_id_, durable_end_);
   wake(false);
+  flush();
   trim();
-  if (paused_ && !must_pause()) {
-    paused_ = false;
-    if (resume_) resume_();
-  }
+  resume_if_possible();
 }
 
-// What is not durable stays, so that no cursor loses it; only a full disk, which lets live delivery go on, bounds that too.
+void Hub::resume_if_possible() {
+  if (!paused_ || must_pause()) return;
+  paused_ = false;
+  if (resume_) resume_();
+}
+
+// Each fact that was taken before the session came back may be redelivered once; one more than that is news.
+bool Hub::is_redelivery(const Facts& facts, WallMicros now) {
+  std::uint32_t& matched = redelivered_[std::string(facts.source)][message_ids_.fingerprint_of(facts)];
+  return matched++ < message_ids_.seen(facts, now);
+}
+
+void Hub::session_began(std::string_view source) { redelivered_.erase(std::string(source)); }
+
+void Hub::forget_counters() { counters_.clear(); }
+
+// What is not durable stays, so that no cursor loses it. Only a full disk, which lets live delivery go on, bounds that too: what leaves
+// then is read from the journal once it is there, or said as skipped.
 void Hub::trim() {
   while (tail_.begin() < tail_.end() && tail_.bytes() > tail_limit_) {
     const bool durable = tail_.at(tail_.begin())->id() <= durable_id_;
@@ -225,7 +238,7 @@ void Hub::read_chunk(EventId after, std::function<void(Shared)> then) {
   chunks_.emplace_back(token, Pending{after, nullptr, {}});
   chunks_.back().second.waiting.push_back(std::move(then));
   auto chunk = std::make_shared<Chunk>();
-  chunk->horizon = tail_.evicted_through();
+  chunk->horizon = std::min(tail_.evicted_through(), durable_id_);
   ReadRequest request;
   request.after = after;
   request.max_events = kChunkEvents;

@@ -40,7 +40,7 @@ class Tail {
   void push(EventPtr event);
   void pop();
   std::size_t bytes() const { return bytes_; }
-  // Nothing at or below this id can be missing from the tail: the id of the last event that left it (or what a start found).
+  // Everything above this id is in the tail: the id of the last event that left it (or what a start found).
   EventId evicted_through() const { return evicted_through_; }
   void set_evicted_through(EventId id) { evicted_through_ = id; }
 
@@ -52,7 +52,7 @@ class Tail {
 };
 
 // A piece of the journal as cursors share it. `horizon` is what had left the tail when the read began: everything up to there is in the
-// result, or gone.
+// result, or gone; never beyond what was durable then.
 struct Chunk {
   ReadResult read;
   EventId horizon = 0;
@@ -67,8 +67,10 @@ class Hub {
   Hub& operator=(const Hub&) = delete;
 
   // Numbers the fact and takes it. Null where `may_repeat` and it is a redelivery of one already taken.
-  // Precondition: !must_pause(), which sources ask between frames.
+  // Precondition: !must_pause(), which sources ask before each read.
   EventPtr publish(const Facts& facts, bool may_repeat = false);
+  // A session logged in: what it now redelivers is matched against all that was taken before.
+  void session_began(std::string_view source);
   // A `bridge` event; `about` names the upstream or sink it speaks of. Wakes consumers itself.
   EventPtr say(std::string_view channel, std::string_view event, std::string_view payload, std::string_view about = {});
   // Wakes live cursors, once for all that was published since.
@@ -83,6 +85,8 @@ class Hub {
   // Once a second: keeps the durable ceiling ahead of the clock, also where nothing happens.
   void tick(WallMicros now);
 
+  // Series were dropped from the registry: counters are looked up anew.
+  void forget_counters();
   EventId durable_id() const { return durable_id_; }
   EventId last_id() const { return last_id_; }
   EventId gone_through() const { return gone_through_; }
@@ -106,6 +110,8 @@ class Hub {
   void remove(Cursor* cursor);
   void wake(bool live);
   void trim();
+  void resume_if_possible();
+  bool is_redelivery(const Facts& facts, WallMicros now);
   void count(const Facts& facts);
   EventId next_id(WallMicros now);
 
@@ -117,8 +123,10 @@ class Hub {
   EventId last_id_ = 0, durable_id_ = 0, gone_through_ = 0;
   std::uint64_t durable_end_ = 0;  // tail position of the first event that is not durable
   WallMicros last_published_ = 0;
+  std::vector<std::pair<EventPtr, Fingerprint>> to_journal_;  // published since the last flush
   bool paused_ = false, disk_full_ = false, unflushed_ = false, waking_ = false;
-  std::unordered_map<std::string, std::uint32_t> redelivered_;  // message ids matched since the session came back
+  // By source: how often each fact was matched or taken since its session came back.
+  std::unordered_map<std::string, std::unordered_map<Fingerprint, std::uint32_t>> redelivered_;
   std::vector<Cursor*> cursors_;  // null: removed while being woken
   std::function<void()> resume_;
   std::list<std::pair<std::uint64_t, Pending>> chunks_;  // by token, newest last

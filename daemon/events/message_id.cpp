@@ -166,6 +166,8 @@ std::uint32_t MessageIds::seen(const Facts& facts, WallMicros now) {
   return impl_->count(fingerprint(digest(facts, 0).finish(0)));
 }
 
+Fingerprint MessageIds::fingerprint_of(const Facts& facts) const { return fingerprint(digest(facts, 0).finish(0)); }
+
 void MessageIds::restore(WallMicros at, Fingerprint print) {
   if (print == 0) return;
   impl_->tick(at);

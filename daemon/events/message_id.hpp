@@ -25,6 +25,7 @@ class MessageIds {
   Result accept(const Facts& facts, EventId event_id, WallMicros now);
   // How many equal facts are remembered, without counting this one.
   std::uint32_t seen(const Facts& facts, WallMicros now);
+  Fingerprint fingerprint_of(const Facts& facts) const;
   void restore(WallMicros at, Fingerprint fingerprint);  // from the journal, oldest first
 
  private:

@@ -42,7 +42,11 @@ void SinkPump::start(EventId after) {
   confirmed_ = offered_ = after;
   published_at_start_ = hub_.published();
   cursor_ = std::make_unique<Cursor>(hub_, after, Cursor::Reads::durable, [this] { pump(); });
-  hub_.journal().count_after(after, [this](std::uint64_t count) { backlog_ = count; });
+  hub_.journal().count_after(after, [this, alive = std::weak_ptr(alive_)](std::uint64_t count) {
+    if (alive.expired()) return;
+    backlog_ = count;
+    published_at_start_ = hub_.published();
+  });
   bridges::Sink::Handlers handlers;
   handlers.confirmed = [this](EventId id) { confirmed(id); };
   handlers.room = [this] { pump(); };
@@ -85,6 +89,10 @@ void SinkPump::offer(std::span<const EventPtr> events) {
   batch.received_at = events.back()->received_at();
   batch.events = static_cast<std::uint32_t>(events.size());
   cursor_->advance(events.size());
+  if (batch.wanted == 0 && !batches_.empty() && batches_.back().wanted == 0) {  // a sink that wants little stays small
+    batch.events += batches_.back().events;
+    batches_.pop_back();
+  }
   batches_.push_back(batch);
   if (!deliveries.empty()) {
     offered_ = deliveries.back().event->id();
@@ -96,6 +104,7 @@ void SinkPump::offer(std::span<const EventPtr> events) {
 }
 
 void SinkPump::confirmed(EventId id) {
+  if (stopping_) return;  // the cursor may belong to a successor already
   // Once all that was offered is confirmed, what was skipped behind it is done with too.
   const EventId reached = id >= offered_ ? std::max(id, cursor_->position()) : id;
   if (reached <= confirmed_) return;
@@ -118,10 +127,9 @@ void SinkPump::changed(bridges::SinkState state, const std::string& reason) {
   if (stopping_) return;
   if (state == state_ && reason == reason_) return;
   const bool worth_saying = state != state_ && state != bridges::SinkState::connecting;
-  const bool was_down = state_ == bridges::SinkState::down;
   if (state != bridges::SinkState::connecting) state_ = state;
   reason_ = reason;
-  if (!worth_saying || (was_down && state == bridges::SinkState::down)) return;
+  if (!worth_saying) return;
   since_ = wall_now();
   if (state == bridges::SinkState::up) {
     log::info("sink up", {{"sink", name_}});
@@ -156,7 +164,7 @@ void SinkPump::stop(std::chrono::milliseconds deadline, std::function<void()> st
   stop_after_ = hub_.durable_id();
   stop_deadline_ = SteadyClock::now() + deadline;
   stopped_ = std::move(stopped);
-  pump();
+  if (deadline.count() > 0) pump();
   stop_if_done();
 }
 
@@ -165,10 +173,7 @@ void SinkPump::stop_if_done() {
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(stop_deadline_ - SteadyClock::now());
   if (state_ == bridges::SinkState::up && confirmed_ < stop_after_ && left.count() > 0) return;  // the next confirm asks again
   stopping_ = true;
-  sink_->stop(std::max(left, std::chrono::milliseconds(0)), [this] {
-    cursor_.reset();
-    stopped_();
-  });
+  sink_->stop(std::max(left, std::chrono::milliseconds(0)), [this] { stopped_(); });
 }
 
 SinkPump::Status SinkPump::status() const {

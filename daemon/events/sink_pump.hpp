@@ -70,6 +70,7 @@ class SinkPump {
   EventId stop_after_ = 0;
   SteadyTime stop_deadline_;
   std::function<void()> stopped_;  // set once a stop was asked for
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::vector<bool> said_unroutable_;
   std::vector<Target> targets_;
   metrics::Value &up_, &confirmed_total_, &unroutable_total_;

@@ -19,7 +19,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from harness import Case, main, order_ids, request, wait_for  # noqa: E402
 
 # Passed while events flow in, are journaled and acknowledged upstream.
-LOAD_POINTS = ["hub.publish.before", "hub.publish.numbered", "hub.publish.appended", "hub.wake.live", "hub.wake.durable",
+LOAD_POINTS = ["hub.publish.before", "hub.publish.numbered", "hub.flush.appended", "hub.wake.live", "hub.wake.durable",
                "journal.append.after", "journal.commit.before", "journal.commit.after",
                "upstream.receive.before", "upstream.receive.after", "upstream.ack.before", "upstream.ack.after"]
 START_POINTS = ["journal.open.before", "journal.open.committed", "journal.ceiling.raised"]

@@ -53,6 +53,7 @@ RabbitBroker::RabbitBroker(const std::vector<std::string>& conf) {
     arguments.push_back(line);
   }
   std::vector<char*> argv;
+  argv.reserve(arguments.size() + 1);
   for (std::string& each : arguments)
     argv.push_back(each.data());
   argv.push_back(nullptr);
@@ -89,7 +90,7 @@ std::string RabbitBroker::answer() {
   const ssize_t size = getline(&line, &capacity, from_);
   const std::unique_ptr<char, decltype(&std::free)> owner(line, &std::free);
   if (size <= 0) throw std::runtime_error("the broker's script ended");
-  const std::string text(line, static_cast<std::size_t>(size));
+  std::string text(line, static_cast<std::size_t>(size));
   if (member(text, "ok") != "true") throw std::runtime_error(member(text, "out"));
   return text;
 }

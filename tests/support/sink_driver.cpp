@@ -19,7 +19,7 @@ events::EventPtr make_event(events::EventId id, const std::string& payload, cons
   return events::Event::make(stamp, facts);
 }
 
-SinkDriver::SinkDriver(config::Sink settings)
+SinkDriver::SinkDriver(const config::Sink& settings)
     : sink(bridges::make_rabbitmq(io, settings, registry)), work_(io.get_executor()) {
   bridges::Sink::Handlers handlers;
   handlers.confirmed = [this](events::EventId id) { confirmed.push_back(id); };

@@ -24,7 +24,7 @@ events::EventPtr make_event(events::EventId id, const std::string& payload, cons
 
 class SinkDriver {
  public:
-  explicit SinkDriver(config::Sink sink);
+  explicit SinkDriver(const config::Sink& settings);
   ~SinkDriver();
 
   // Runs the I/O thread's work here until the condition holds; false: the deadline came.

@@ -57,7 +57,7 @@ bool Peer::read_frame(Frame& frame) {
   std::size_t size = 0;
   for (std::size_t i = 3; i < 7; ++i)
     size = size << 8 | static_cast<unsigned char>(head[i]);
-  frame.type = head[0];
+  frame.type = static_cast<unsigned char>(head[0]);
   return read(frame.payload, size) && read(end, 1) && end[0] == '\xCE';
 }
 

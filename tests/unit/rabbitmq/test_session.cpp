@@ -163,7 +163,7 @@ TEST(Session, MalformedFramesEndTheConnectionAndNothingElse) {
 TEST(Session, RubbishInsteadOfALoginIsSurvived) {
   const std::string rubbish[] = {std::string(64, '\0'),
                                  "HTTP/1.1 400 Bad Request\r\n\r\n",
-                                 "AMQP\0\1\0\0",
+                                 std::string("AMQP\0\1\0\0", 8),
                                  "",
                                  method(0, 10, 10, be(0, 1) + be(9, 1) + be(0xFFFFFFF0, 4)),
                                  frame(1, 0, std::string(100'000, 'x'))};
