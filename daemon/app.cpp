@@ -120,6 +120,9 @@ void Daemon::open() {
   metrics_.gauge("bridge55_config_last_reload_successful", "1 when the last load of the config was taken.").set(1);
 
   metrics_.declare("bridge55_session_reconnects_total", "Sessions that were opened again, by what ended the one before.", "counter");
+  metrics_.declare("bridge55_sink_lag_events", "Events in the journal that the sink has not confirmed.", "gauge");
+  metrics_.declare("bridge55_sink_confirmed_total", "Events that the sink has confirmed.", "counter");
+  metrics_.declare("bridge55_sink_unroutable_total", "Messages that no queue was bound for.", "counter");
   metrics_.declare("bridge55_relay_connections", "Relays that are open.", "gauge");
 
   // 1. The journal: what the last run left behind.
@@ -327,6 +330,8 @@ void Daemon::finish() { io_.stop(); }
 int run_daemon(Launch launch) {
   start_log(launch.config);
   raise_descriptor_limit();
+  // A log rotator's mistake must not end a trading link; a peer that went away is an error of its own.
+  for (const int ignored : {SIGUSR1, SIGUSR2, SIGPIPE}) std::signal(ignored, SIG_IGN);
   int code = 70;
   try {
     Daemon daemon(std::move(launch));

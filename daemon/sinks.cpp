@@ -9,6 +9,7 @@
 #include "bridges/rabbitmq/make_rabbitmq.hpp"
 #include "daemon/base/log.hpp"
 #include "daemon/base/metrics.hpp"
+#include "daemon/events/json.hpp"
 #include "daemon/local/server.hpp"
 
 namespace bridge55 {
@@ -43,6 +44,8 @@ void Sinks::add(const config::Sink& settings, const Routes& routes, events::Even
   if (settings.kind == config::SinkKind::unix_socket) {
     server_.add_feed(settings, feed_routes(routes, settings.name));
     feeds_[settings.name] = wall_now();
+    metrics_.gauge("bridge55_sink_up", "1 while the sink takes events.", {{"sink", settings.name}}).set(1);
+    hub_.say("sink", "UP", R"({"sink":)" + json::quoted(settings.name) + R"(,"reason":""})", settings.name);
     return;
   }
   auto pump = std::make_unique<events::SinkPump>(hub_, metrics_, settings.name, bridges::make_rabbitmq(io_, settings, metrics_),
@@ -56,6 +59,7 @@ void Sinks::remove(const config::Sink& settings) {
   if (settings.kind == config::SinkKind::unix_socket) {
     server_.remove_feed(settings.name);
     feeds_.erase(settings.name);
+    metrics_.drop("sink", settings.name);
     return;
   }
   const auto found = pumps_.find(settings.name);

@@ -39,6 +39,7 @@ std::uint64_t fingerprint_of(std::string_view bytes) {
 
 void SeqTracker::restart() {
   started_ = false;
+  run_ = run_next_ = 0;
   holes_.clear();
   for (Recent& recent : recent_)
     recent.used = false;
@@ -74,7 +75,14 @@ SeqTracker::Verdict SeqTracker::judge(std::uint64_t fingerprint) {
     if (seen.fingerprint == fingerprint) return Verdict::duplicate;
     // Nothing repeats the very first message: the counter began again.
     if (received_ > 1) return Verdict::altered;
-  } else if (fill_hole()) {
+  } else if (const std::uint64_t hole = fill_hole()) {
+    run_ = received_ == run_next_ ? run_ + 1 : 1;
+    run_next_ = received_ + 1;
+    // After one wild number the vendor counts on where it was: that is the count again, or every later hole would pass as a late arrival.
+    if (hole >= kWildJump && run_ >= 2) {
+      holes_.clear();
+      next_ = received_ + 1;
+    }
     return Verdict::late;
   }
   restart();
@@ -83,16 +91,17 @@ SeqTracker::Verdict SeqTracker::judge(std::uint64_t fingerprint) {
   return Verdict::reset;
 }
 
-bool SeqTracker::fill_hole() {
+// The size of the hole that `received_` lies in; 0: in none.
+std::uint64_t SeqTracker::fill_hole() {
   for (std::size_t i = 0; i < holes_.size(); ++i) {
     const auto [from, to] = holes_[i];
     if (received_ < from || received_ >= to) continue;
     holes_.erase(holes_.begin() + static_cast<std::ptrdiff_t>(i));
     if (from < received_) holes_.emplace_back(from, received_);
     if (received_ + 1 < to) holes_.emplace_back(received_ + 1, to);
-    return true;
+    return to - from;
   }
-  return false;
+  return 0;
 }
 
 }  // namespace bridge55::upstream

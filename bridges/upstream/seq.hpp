@@ -39,7 +39,9 @@ class SeqTracker {
     bool used = false;
   };
   Verdict judge(std::uint64_t fingerprint);
-  bool fill_hole();
+  std::uint64_t fill_hole();
+  static constexpr std::uint64_t kWildJump = 1000;
+  std::uint64_t run_ = 0, run_next_ = 0;  // late arrivals in a row
 
   std::vector<Recent> recent_;
   std::vector<std::pair<std::uint64_t, std::uint64_t>> holes_;  // [from, to)

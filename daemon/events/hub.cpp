@@ -143,8 +143,10 @@ void Hub::flush() {
     wake(true);
   }
   // The journal after the live consumers: waking its thread first would put it in their way on a small machine.
-  for (auto& [event, fingerprint] : to_journal_) journal_.append(std::move(event), fingerprint);
-  to_journal_.clear();
+  if (to_journal_.empty()) return;
+  std::vector<std::pair<EventPtr, Fingerprint>> batch;
+  batch.swap(to_journal_);
+  for (auto& [event, fingerprint] : batch) journal_.append(std::move(event), fingerprint);
   crash_point("hub.flush.appended");
   if (must_pause()) paused_ = true;
 }

@@ -231,7 +231,11 @@ std::optional<Refusal> Connection::check(Exchange& exchange) {
   exchange.target = std::get<Target>(std::move(target));
   if (auto refusal = refuse_secrets_in_url(exchange.target.query)) return refusal;
   auto routed = route(exchange.head.method, exchange.target.path);
-  if (auto* refusal = std::get_if<Refusal>(&routed)) return std::move(*refusal);
+  if (auto* refusal = std::get_if<Refusal>(&routed)) {
+    auto stranger = context_.clients.identify(peer_, exchange.head);  // who may do nothing here is not told what is here
+    if (auto* unknown = std::get_if<Refusal>(&stranger)) return std::move(*unknown);
+    return std::move(*refusal);
+  }
   exchange.routed = std::get<Routed>(std::move(routed));
   if (exchange.routed.scopes == 0) return {};
   auto app = context_.clients.identify(peer_, exchange.head);

@@ -41,7 +41,7 @@ Feed::Feed(std::shared_ptr<Context> context, Setup setup)
       from_now_(context_.hub.last_id()),
       control_(std::move(setup.greeting)),
       received_(std::move(setup.received)) {
-  if (kind_ == FeedKind::websocket) frames_.emplace(ws::Role::server, kMaxSaid);
+  if (kind_ == FeedKind::websocket) frames_.emplace(ws::Role::server, std::min<std::size_t>(kMaxSaid, context_.http.max_frame.count));
   context_.feeds.add(*this);
 }
 

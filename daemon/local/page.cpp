@@ -86,7 +86,7 @@ net::awaitable<std::variant<Answer, Refusal>> read_page(Context& context, const 
   if (!waiting->result)
     co_return Result(Refusal{503, "JOURNAL_UNAVAILABLE", "the journal does not answer", {}, {}});
   const events::ReadResult& result = *waiting->result;
-  if (explicit_id && result.gone_through > after && result.oldest_id > after)
+  if (explicit_id && result.gone_through > after && (result.oldest_id == 0 || result.oldest_id > after))
     co_return Result(gone(result.gone_through, result.oldest_id));
   Answer answer;
   answer.body = page_body(result, after);

@@ -194,6 +194,7 @@ std::variant<Start, Refusal> parse_start(std::string_view text) {
 }
 
 bool valid_consumer_name(std::string_view name) {
+  if (name == "." || name == "..") return false;  // no path could name it
   if (name.empty() || name.size() > kMaxName) return false;
   return std::all_of(name.begin(), name.end(), [](char c) {
     const bool alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');

@@ -52,6 +52,25 @@ TEST(Seq, ACounterThatBeginsAnewIsAReset) {
   EXPECT_EQ(tracker.see("2", "2nd"), Verdict::fine);
 }
 
+TEST(Seq, AfterOneWildNumberTheOldCountGoesOnAndItsHolesAreSeen) {
+  SeqTracker tracker;
+  const auto see = [&](const char* seq) { return tracker.see(seq, seq); };
+  EXPECT_EQ(see("3"), SeqTracker::Verdict::fine);
+  EXPECT_EQ(see("90000"), SeqTracker::Verdict::hole);
+  EXPECT_EQ(see("4"), SeqTracker::Verdict::late);
+  EXPECT_EQ(see("5"), SeqTracker::Verdict::late);
+  EXPECT_EQ(see("6"), SeqTracker::Verdict::fine);
+  EXPECT_EQ(see("12"), SeqTracker::Verdict::hole);
+}
+
+TEST(Seq, LateArrivalsInASmallHoleMoveNoBaseline) {
+  SeqTracker tracker;
+  const auto see = [&](const char* seq) { return tracker.see(seq, seq); };
+  for (const char* seq : {"1", "7"}) see(seq);
+  for (const char* seq : {"2", "3", "4", "5", "6"}) EXPECT_EQ(see(seq), SeqTracker::Verdict::late) << seq;
+  EXPECT_EQ(see("8"), SeqTracker::Verdict::fine);
+}
+
 TEST(Seq, AJumpFarBackIsAReset) {
   SeqTracker tracker;
   tracker.see("5000", "a");
