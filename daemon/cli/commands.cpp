@@ -5,6 +5,7 @@
 #include <cstring>
 #include <iostream>
 #include <optional>
+#include <vector>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -21,11 +22,32 @@ namespace {
 
 constexpr int kNoPermission = 77, kBadConfig = 78, kUnavailable = 69;
 
+// Settings that are read and checked but not served yet. Somebody who sets a guard must not believe that it guards.
+std::vector<std::string> without_effect(const config::Config& config) {
+  std::vector<std::string> keys;
+  for (const config::Upstream& upstream : config.upstreams) {
+    const std::string at = "upstreams." + upstream.name;
+    if (upstream.kind == config::UpstreamKind::scraping) keys.push_back(at);
+    if (upstream.sessions > 1) keys.push_back(at + ".sessions");
+    if (upstream.guard != config::Guard{}) keys.push_back(at + ".guard");
+    if (!upstream.share.empty()) keys.push_back(at + ".share");
+    if (!upstream.cache.empty()) keys.push_back(at + ".cache");
+  }
+  for (const config::Relay& relay : config.relays) keys.push_back("relays." + relay.name);
+  for (const config::Sink& sink : config.sinks) {
+    if (sink.requests) keys.push_back("sinks." + sink.name + ".requests");
+  }
+  return keys;
+}
+
 std::optional<config::Loaded> load(const std::string& path) {
   auto loaded = config::load_file(path, config::Environment::of_process());
   for (const auto& warning : loaded.warnings) std::cerr << "warning: " << warning.text() << '\n';
   for (const auto& error : loaded.errors) std::cerr << error.text() << '\n';
   if (!loaded.ok()) return std::nullopt;
+  for (const auto& key : without_effect(loaded.config)) {
+    std::cerr << "warning: " << path << ": " << key << ": has no effect in this version\n";
+  }
   return loaded;
 }
 
