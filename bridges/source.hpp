@@ -1,14 +1,14 @@
-// The contract between the daemon and one upstream event feed. A source turns what it receives into facts; the host numbers,
-// journals and fans them out. Everything runs on the I/O thread.
+// The contract between the daemon and one upstream event feed. A source turns what it receives into facts;
+// the host numbers, journals and fans them out. Everything runs on the I/O thread.
 #pragma once
+
+#include "daemon/events/event.hpp"
 
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "daemon/events/event.hpp"
 
 namespace bridge55::bridges {
 
@@ -18,10 +18,10 @@ struct SessionStatus {
   std::string source;
   unsigned slot = 0;
   SessionState state = SessionState::connecting;
-  std::string reason;              // of down and rejected, in words
+  std::string reason;  // of down and rejected, in words
   WallMicros since = 0;
-  WallMicros last_event_at = 0;    // 0: none yet
-  std::string seq;                 // last, as sent
+  WallMicros last_event_at = 0;  // 0: none yet
+  std::string seq;               // last, as sent
   std::uint64_t reconnects = 0;
 };
 
@@ -29,14 +29,17 @@ struct SessionStatus {
 class SourceHost {
  public:
   virtual ~SourceHost() = default;
-  // One upstream fact; it is numbered and on its way to the journal when this returns. 0: dropped as a duplicate.
-  // `may_repeat`: the session has acknowledgements on and came back less than a window ago, so the fact may be a redelivery.
+  // One upstream fact; it is numbered and on its way to the journal when this returns. 0: dropped as a
+  // duplicate. `may_repeat`: the session has acknowledgements on and came back less than a window ago, so the
+  // fact may be a redelivery.
   virtual events::EventId publish(const events::Facts& facts, bool may_repeat) = 0;
   // A `bridge` event about this source: channel `session`, `gap`, `quarantine`; payload is a JSON object.
-  virtual void say(std::string_view channel, std::string_view event, std::string_view payload, std::string_view source) = 0;
+  virtual void say(std::string_view channel, std::string_view event, std::string_view payload,
+                   std::string_view source) = 0;
   // End of what could be read at once: live consumers are woken here, once for the whole batch.
   virtual void flush() = 0;
-  // Whether the source must stop reading (the journal's inbox is full); `resume` of the source is called when it may go on.
+  // Whether the source must stop reading (the journal's inbox is full); `resume` of the source is called when
+  // it may go on.
   virtual bool must_pause() const = 0;
 };
 

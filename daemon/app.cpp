@@ -1,15 +1,5 @@
 #include "daemon/app.hpp"
 
-#include <algorithm>
-#include <csignal>
-#include <stdexcept>
-
-#include <sys/resource.h>
-
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/signal_set.hpp>
-#include <boost/asio/steady_timer.hpp>
-
 #include "config/loader.hpp"
 #include "daemon/base/crash_point.hpp"
 #include "daemon/base/log.hpp"
@@ -22,6 +12,15 @@
 #include "daemon/sinks.hpp"
 #include "daemon/status.hpp"
 #include "daemon/upstreams.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <stdexcept>
+#include <sys/resource.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 namespace bridge55 {
 namespace {
@@ -42,8 +41,10 @@ log::Level level_of(const std::string& name) {
 }
 
 void start_log(const config::Config& config) {
-  for (const std::string& secret : config::secrets(config)) log::hide(secret);
-  log::start(level_of(config.log.level), config.log.format == config::LogFormat::json ? log::Format::json : log::Format::text);
+  for (const std::string& secret : config::secrets(config))
+    log::hide(secret);
+  log::start(level_of(config.log.level),
+             config.log.format == config::LogFormat::json ? log::Format::json : log::Format::text);
 }
 
 local::Settings door_settings(const config::Config& config) {
@@ -52,11 +53,13 @@ local::Settings door_settings(const config::Config& config) {
   settings.http = config.http;
   settings.clients = config.clients;
   settings.consumers_expire = config.consumers_expire;
-  for (const systemd::ListenFd& socket : systemd::take_listen_fds()) settings.inherited.push_back(socket.fd);
+  for (const systemd::ListenFd& socket : systemd::take_listen_fds())
+    settings.inherited.push_back(socket.fd);
   return settings;
 }
 
-// A descriptor each for 10,000 connections and more: the usual soft limit of 1,024 is for programs that use select(2).
+// A descriptor each for 10,000 connections and more: the usual soft limit of 1,024 is for programs that use
+// select(2).
 void raise_descriptor_limit() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
@@ -104,8 +107,11 @@ class Daemon {
 int Daemon::run() {
   open();
   notifier_.ready();
-  log::info("ready", {{"version", BRIDGE55_VERSION}, {"config", launch_.config_path}, {"journal", config_.journal.path}});
-  for (const std::string& address : server_->addresses()) log::info("listening", {{"address", address}});
+  log::info(
+      "ready",
+      {{"version", BRIDGE55_VERSION}, {"config", launch_.config_path}, {"journal", config_.journal.path}});
+  for (const std::string& address : server_->addresses())
+    log::info("listening", {{"address", address}});
   wait_for_signal();
   watch();
   tick();
@@ -116,18 +122,24 @@ int Daemon::run() {
 
 // In the order that data flows, so that every part finds what it hands to.
 void Daemon::open() {
-  metrics_.gauge("bridge55_build_info", "Always 1; the version is in the label.", {{"version", BRIDGE55_VERSION}}).set(1);
-  metrics_.gauge("bridge55_config_last_reload_successful", "1 when the last load of the config was taken.").set(1);
+  metrics_
+      .gauge("bridge55_build_info", "Always 1; the version is in the label.", {{"version", BRIDGE55_VERSION}})
+      .set(1);
+  metrics_.gauge("bridge55_config_last_reload_successful", "1 when the last load of the config was taken.")
+      .set(1);
 
-  metrics_.declare("bridge55_session_reconnects_total", "Sessions that were opened again, by what ended the one before.", "counter");
-  metrics_.declare("bridge55_sink_lag_events", "Events in the journal that the sink has not confirmed.", "gauge");
+  metrics_.declare("bridge55_session_reconnects_total",
+                   "Sessions that were opened again, by what ended the one before.", "counter");
+  metrics_.declare("bridge55_sink_lag_events", "Events in the journal that the sink has not confirmed.",
+                   "gauge");
   metrics_.declare("bridge55_sink_confirmed_total", "Events that the sink has confirmed.", "counter");
   metrics_.declare("bridge55_sink_unroutable_total", "Messages that no queue was bound for.", "counter");
   metrics_.declare("bridge55_relay_connections", "Relays that are open.", "gauge");
 
   // 1. The journal: what the last run left behind.
   journal_ = events::Journal::open(config_.journal, io_, metrics_, recovered_);
-  for (const std::string& repair : recovered_.repairs) log::error("the journal was repaired", {{"what", repair}});
+  for (const std::string& repair : recovered_.repairs)
+    log::error("the journal was repaired", {{"what", repair}});
 
   // 2. The hub: numbers what arrives, above every id of the past.
   hub_ = std::make_unique<events::Hub>(*journal_, metrics_, recovered_);
@@ -146,7 +158,9 @@ void Daemon::open() {
 
   // 4. The upstream sessions, last: from here on events arrive.
   upstreams_ = std::make_unique<Upstreams>(io_, *hub_, metrics_);
-  upstreams_->apply(config_.upstreams, recovered_.fresh ? "" : recovered_.clean_stop ? "restart" : "unclean_stop");
+  upstreams_->apply(config_.upstreams, recovered_.fresh        ? ""
+                                       : recovered_.clean_stop ? "restart"
+                                                               : "unclean_stop");
 }
 
 void Daemon::handle_journal() {
@@ -159,7 +173,9 @@ void Daemon::handle_journal() {
     if (writable) {
       log::info("the journal can be written again");
     } else {
-      log::error("the journal cannot be written; events go on to live consumers, upstream is not acknowledged", {{"reason", why}});
+      log::error(
+          "the journal cannot be written; events go on to live consumers, upstream is not acknowledged",
+          {{"reason", why}});
     }
     hub_->on_writable(writable);
   };
@@ -169,14 +185,16 @@ void Daemon::handle_journal() {
     io_.stop();
   };
   handlers.forced = [this](events::EventId through, const std::string& why) {
-    log::error("retention deleted events that a consumer had not had yet", {{"through", through}, {"reason", why}});
+    log::error("retention deleted events that a consumer had not had yet",
+               {{"through", through}, {"reason", why}});
     hub_->set_gone_through(through);
   };
   handlers.skipped = [this](events::EventId first, events::EventId last, std::uint64_t count) {
-    log::error("events went to live consumers only, the disk was full", {{"first", first}, {"last", last}, {"count", count}});
+    log::error("events went to live consumers only, the disk was full",
+               {{"first", first}, {"last", last}, {"count", count}});
     hub_->say("gap", "UNRECOVERED",
-              R"({"reason":"disk full","first":")" + std::to_string(first) + R"(","last":")" + std::to_string(last) + R"(","count":)" +
-                  std::to_string(count) + '}');
+              R"({"reason":"disk full","first":")" + std::to_string(first) + R"(","last":")" +
+                  std::to_string(last) + R"(","count":)" + std::to_string(count) + '}');
   };
   journal_->start(std::move(handlers));
 }
@@ -184,13 +202,21 @@ void Daemon::handle_journal() {
 local::Providers Daemon::providers() {
   local::Providers providers;
   providers.metrics = [this] { return metrics_.render(); };
-  providers.status = [this](const local::App& app) { return status_json(snapshot(), app.may(config::Scope::admin)); };
-  providers.ready = [this](const std::vector<std::string>& require) { return readiness(snapshot(), require); };
-  providers.reload = [this](const local::App& app) { return reload(app.name.empty() ? "a local app" : app.name); };
+  providers.status = [this](const local::App& app) {
+    return status_json(snapshot(), app.may(config::Scope::admin));
+  };
+  providers.ready = [this](const std::vector<std::string>& require) {
+    return readiness(snapshot(), require);
+  };
+  providers.reload = [this](const local::App& app) {
+    return reload(app.name.empty() ? "a local app" : app.name);
+  };
   providers.consumer_expired = [this](const events::ConsumerRecord& consumer) {
-    log::warning("a durable consumer was dropped, nobody used it", {{"consumer", consumer.name}, {"owner", consumer.owner}});
+    log::warning("a durable consumer was dropped, nobody used it",
+                 {{"consumer", consumer.name}, {"owner", consumer.owner}});
     hub_->say("control", "CONSUMER_EXPIRED",
-              R"({"consumer":)" + json::quoted(consumer.name) + R"(,"cursor":")" + std::to_string(consumer.cursor) + "\"}");
+              R"({"consumer":)" + json::quoted(consumer.name) + R"(,"cursor":")" +
+                  std::to_string(consumer.cursor) + "\"}");
   };
   return providers;
 }
@@ -258,7 +284,8 @@ local::Outcome Daemon::reload(const std::string& who) {
   notifier_.reloading();
   auto loaded = config::load_file(launch_.config_path, config::Environment::of_process());
   std::string trouble;
-  for (const config::Error& error : loaded.errors) trouble += (trouble.empty() ? "" : "\n") + error.text();
+  for (const config::Error& error : loaded.errors)
+    trouble += (trouble.empty() ? "" : "\n") + error.text();
   if (trouble.empty() && loaded.config.journal.path != config_.journal.path) {
     trouble = "journal.path cannot change while running; restart the daemon to move the journal";
   }
@@ -269,11 +296,13 @@ local::Outcome Daemon::reload(const std::string& who) {
       trouble = error.what();
     }
   }
-  auto& gauge = metrics_.gauge("bridge55_config_last_reload_successful", "1 when the last load of the config was taken.");
+  auto& gauge = metrics_.gauge("bridge55_config_last_reload_successful",
+                               "1 when the last load of the config was taken.");
   gauge.set(trouble.empty() ? 1 : 0);
   const std::string by = R"({"by":)" + json::quoted(who);
   if (!trouble.empty()) {
-    log::error("the changed config was refused, the old one stays in force", {{"by", who}, {"errors", trouble}});
+    log::error("the changed config was refused, the old one stays in force",
+               {{"by", who}, {"errors", trouble}});
     hub_->say("control", "REJECTED", by + R"(,"errors":)" + json::quoted(trouble) + '}');
     notifier_.ready();
     return {false, trouble};
@@ -299,8 +328,8 @@ local::Outcome Daemon::reload(const std::string& who) {
   return {trouble.empty(), trouble};
 }
 
-// Contract, section 8: stop accepting, finish what is in flight, flush the sinks, close the sessions, exit 0. The sessions go first, so
-// that what they brought can still reach the sinks and the streams.
+// Contract, section 8: stop accepting, finish what is in flight, flush the sinks, close the sessions, exit 0.
+// The sessions go first, so that what they brought can still reach the sinks and the streams.
 void Daemon::drain(const char* why) {
   draining_ = true;
   log::info("stopping", {{"on", why}});
@@ -314,7 +343,9 @@ void Daemon::drain(const char* why) {
   crash_point("drain.begin");
   upstreams_->stop([this] {
     crash_point("drain.upstreams_stopped");
-    const auto go_on = [this] { server_->drain(kDrain, [this] { sinks_->stop(kDrain, [this] { finish(); }); }); };
+    const auto go_on = [this] {
+      server_->drain(kDrain, [this] { sinks_->stop(kDrain, [this] { finish(); }); });
+    };
     if (journal_->stats().writable) {
       journal_->barrier(go_on);
     } else {
@@ -323,7 +354,9 @@ void Daemon::drain(const char* why) {
   });
 }
 
-void Daemon::finish() { io_.stop(); }
+void Daemon::finish() {
+  io_.stop();
+}
 
 }  // namespace
 
@@ -331,7 +364,8 @@ int run_daemon(Launch launch) {
   start_log(launch.config);
   raise_descriptor_limit();
   // A log rotator's mistake must not end a trading link; a peer that went away is an error of its own.
-  for (const int ignored : {SIGUSR1, SIGUSR2, SIGPIPE}) std::signal(ignored, SIG_IGN);
+  for (const int ignored : {SIGUSR1, SIGUSR2, SIGPIPE})
+    std::signal(ignored, SIG_IGN);
   int code = 70;
   try {
     Daemon daemon(std::move(launch));

@@ -1,23 +1,24 @@
 #include "daemon/sinks.hpp"
 
-#include <algorithm>
-#include <stdexcept>
-
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
-
 #include "bridges/rabbitmq/make_rabbitmq.hpp"
 #include "daemon/base/log.hpp"
 #include "daemon/base/metrics.hpp"
 #include "daemon/events/json.hpp"
 #include "daemon/local/server.hpp"
 
+#include <algorithm>
+#include <stdexcept>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+
 namespace bridge55 {
 namespace {
 
 events::SinkRoutes routes_of(const Sinks::Routes& routes, const std::string& sink) {
   auto compiled = events::SinkRoutes::compile(routes, sink);
-  if (auto* error = std::get_if<std::string>(&compiled)) throw std::logic_error("the loader let a bad route pass: " + *error);
+  if (auto* error = std::get_if<std::string>(&compiled))
+    throw std::logic_error("the loader let a bad route pass: " + *error);
   return std::get<events::SinkRoutes>(std::move(compiled));
 }
 
@@ -32,7 +33,8 @@ Sinks::Sinks(boost::asio::io_context& io, events::Hub& hub, metrics::Registry& m
     : io_(io), hub_(hub), metrics_(metrics), server_(server) {}
 Sinks::~Sinks() = default;
 
-void Sinks::start(const std::vector<config::Sink>& wanted, const Routes& routes, const std::map<std::string, events::EventId>& cursors) {
+void Sinks::start(const std::vector<config::Sink>& wanted, const Routes& routes,
+                  const std::map<std::string, events::EventId>& cursors) {
   for (const config::Sink& sink : wanted) {
     const auto known = cursors.find(sink.name);
     add(sink, routes, known == cursors.end() ? hub_.last_id() : known->second);
@@ -48,9 +50,11 @@ void Sinks::add(const config::Sink& settings, const Routes& routes, events::Even
     hub_.say("sink", "UP", R"({"sink":)" + json::quoted(settings.name) + R"(,"reason":""})", settings.name);
     return;
   }
-  auto pump = std::make_unique<events::SinkPump>(hub_, metrics_, settings.name, bridges::make_rabbitmq(io_, settings, metrics_),
+  auto pump = std::make_unique<events::SinkPump>(hub_, metrics_, settings.name,
+                                                 bridges::make_rabbitmq(io_, settings, metrics_),
                                                  routes_of(routes, settings.name));
-  hub_.journal().store_cursor(settings.name, after);  // from here on the sink has a place, also before its first confirm
+  hub_.journal().store_cursor(settings.name,
+                              after);  // from here on the sink has a place, also before its first confirm
   pump->start(after);
   pumps_[settings.name] = std::move(pump);
 }
@@ -68,9 +72,8 @@ void Sinks::remove(const config::Sink& settings) {
   auto old = std::make_shared<std::unique_ptr<events::SinkPump>>(std::move(found->second));
   pumps_.erase(found);
   metrics_.drop("sink", settings.name);
-  (*old)->stop(std::chrono::milliseconds(0), [this, old] {
-    boost::asio::post(io_, [old] { old->reset(); });
-  });
+  (*old)->stop(std::chrono::milliseconds(0),
+               [this, old] { boost::asio::post(io_, [old] { old->reset(); }); });
 }
 
 void Sinks::apply(const std::vector<config::Sink>& wanted, const Routes& routes) {
@@ -79,10 +82,11 @@ void Sinks::apply(const std::vector<config::Sink>& wanted, const Routes& routes)
     if (std::find(wanted.begin(), wanted.end(), sink) == wanted.end()) remove(sink);
   }
   for (const config::Sink& sink : wanted) {
-    // What a sink that is down has already been offered may be the very thing that keeps it down (an exchange that does not exist):
-    // it begins again behind its last confirm, under the new routes.
+    // What a sink that is down has already been offered may be the very thing that keeps it down (an exchange
+    // that does not exist): it begins again behind its last confirm, under the new routes.
     const auto stuck = pumps_.find(sink.name);
-    const bool begin_again = stuck != pumps_.end() && stuck->second->status().state == bridges::SinkState::down;
+    const bool begin_again =
+        stuck != pumps_.end() && stuck->second->status().state == bridges::SinkState::down;
     if (begin_again) remove(sink);
     if (begin_again || std::find(before.begin(), before.end(), sink) == before.end()) {
       const auto known = cursors_.find(sink.name);
@@ -94,7 +98,8 @@ void Sinks::apply(const std::vector<config::Sink>& wanted, const Routes& routes)
     }
   }
   for (const config::Sink& sink : before) {
-    const bool kept = std::any_of(wanted.begin(), wanted.end(), [&](const auto& w) { return w.name == sink.name; });
+    const bool kept =
+        std::any_of(wanted.begin(), wanted.end(), [&](const auto& w) { return w.name == sink.name; });
     if (kept) continue;
     hub_.journal().drop_cursor(sink.name);
     cursors_.erase(sink.name);
@@ -107,7 +112,8 @@ void Sinks::stop(std::chrono::milliseconds deadline, std::function<void()> stopp
   const auto one_done = [left, stopped = std::move(stopped)] {
     if (--*left == 0) stopped();
   };
-  for (auto& [name, pump] : pumps_) pump->stop(deadline, one_done);
+  for (auto& [name, pump] : pumps_)
+    pump->stop(deadline, one_done);
   one_done();
 }
 
@@ -130,7 +136,8 @@ std::vector<events::SinkPump::Status> Sinks::status() const {
 
 std::optional<events::EventId> Sinks::lowest_cursor() const {
   std::optional<events::EventId> lowest;
-  for (const auto& [name, pump] : pumps_) lowest = std::min(lowest.value_or(pump->confirmed_id()), pump->confirmed_id());
+  for (const auto& [name, pump] : pumps_)
+    lowest = std::min(lowest.value_or(pump->confirmed_id()), pump->confirmed_id());
   return lowest;
 }
 

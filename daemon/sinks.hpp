@@ -1,6 +1,10 @@
-// The outgoing side of a config: a pump for each RabbitMQ sink, a feed of the local server for each UNIX sink. Starts, replaces and stops
-// them; I/O thread only.
+// The outgoing side of a config: a pump for each RabbitMQ sink, a feed of the local server for each UNIX
+// sink. Starts, replaces and stops them; I/O thread only.
 #pragma once
+
+#include "config/config.hpp"
+#include "daemon/events/hub.hpp"
+#include "daemon/events/sink_pump.hpp"
 
 #include <functional>
 #include <map>
@@ -8,10 +12,6 @@
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "config/config.hpp"
-#include "daemon/events/hub.hpp"
-#include "daemon/events/sink_pump.hpp"
 
 namespace boost::asio {
 class io_context;
@@ -31,8 +31,10 @@ class Sinks {
   ~Sinks();
 
   // `cursors`: where each sink stood. A sink that was never seen before begins with what comes from now on.
-  void start(const std::vector<config::Sink>& wanted, const Routes& routes, const std::map<std::string, events::EventId>& cursors);
-  // Sinks that are not down and whose own settings did not change keep their connection; changed routes count for events not yet offered.
+  void start(const std::vector<config::Sink>& wanted, const Routes& routes,
+             const std::map<std::string, events::EventId>& cursors);
+  // Sinks that are not down and whose own settings did not change keep their connection; changed routes count
+  // for events not yet offered.
   void apply(const std::vector<config::Sink>& wanted, const Routes& routes);
   void stop(std::chrono::milliseconds deadline, std::function<void()> stopped);
   std::vector<events::SinkPump::Status> status() const;

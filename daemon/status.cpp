@@ -1,10 +1,10 @@
 #include "daemon/status.hpp"
 
+#include "daemon/events/json.hpp"
+
 #include <algorithm>
 
 #include <nlohmann/json.hpp>
-
-#include "daemon/events/json.hpp"
 
 namespace bridge55 {
 namespace {
@@ -13,25 +13,35 @@ using Json = nlohmann::ordered_json;
 
 const char* name_of(bridges::SessionState state) {
   switch (state) {
-    case bridges::SessionState::connecting: return "CONNECTING";
-    case bridges::SessionState::up: return "UP";
-    case bridges::SessionState::rejected: return "REJECTED";
-    case bridges::SessionState::down: break;
+    case bridges::SessionState::connecting:
+      return "CONNECTING";
+    case bridges::SessionState::up:
+      return "UP";
+    case bridges::SessionState::rejected:
+      return "REJECTED";
+    case bridges::SessionState::down:
+      break;
   }
   return "DOWN";
 }
 
 const char* name_of(bridges::SinkState state) {
   switch (state) {
-    case bridges::SinkState::connecting: return "CONNECTING";
-    case bridges::SinkState::up: return "UP";
-    case bridges::SinkState::blocked: return "BLOCKED";
-    case bridges::SinkState::down: break;
+    case bridges::SinkState::connecting:
+      return "CONNECTING";
+    case bridges::SinkState::up:
+      return "UP";
+    case bridges::SinkState::blocked:
+      return "BLOCKED";
+    case bridges::SinkState::down:
+      break;
   }
   return "DOWN";
 }
 
-Json time_or_null(WallMicros at) { return at == 0 ? Json() : Json(rfc3339(at)); }
+Json time_or_null(WallMicros at) {
+  return at == 0 ? Json() : Json(rfc3339(at));
+}
 
 // The vendor's own digits: a number where they fit one exactly, else the text.
 Json counter(const std::string& token) {
@@ -62,7 +72,9 @@ Json of(const events::SinkPump::Status& sink) {
 }
 
 Json of(const local::ConsumerStatus& consumer, bool named) {
-  Json out = {{"endpoint", consumer.endpoint}, {"cursor", std::to_string(consumer.cursor)}, {"lag_events", consumer.lag_events}};
+  Json out = {{"endpoint", consumer.endpoint},
+              {"cursor", std::to_string(consumer.cursor)},
+              {"lag_events", consumer.lag_events}};
   if (named) {
     out["name"] = consumer.name;
     out["app"] = consumer.app;
@@ -83,22 +95,26 @@ Json of(const events::JournalStats& journal) {
 template <class List>
 Json each(const List& list) {
   Json out = Json::array();
-  for (const auto& item : list) out.push_back(of(item));
+  for (const auto& item : list)
+    out.push_back(of(item));
   return out;
 }
 
 }  // namespace
 
 std::string status_json(const Snapshot& now, bool name_consumers) {
-  Json out = {{"version", now.version}, {"uptime_seconds", now.uptime.count()}, {"config_hash", now.config_hash}};
+  Json out = {
+      {"version", now.version}, {"uptime_seconds", now.uptime.count()}, {"config_hash", now.config_hash}};
   out["sessions"] = each(now.sessions);
   out["sinks"] = each(now.sinks);
   out["consumers"] = Json::array();
-  for (const auto& consumer : now.consumers) out["consumers"].push_back(of(consumer, name_consumers));
+  for (const auto& consumer : now.consumers)
+    out["consumers"].push_back(of(consumer, name_consumers));
   out["relays"] = Json::array();
   out["gaps"] = Json::array();
   for (const auto& gap : now.gaps) {
-    out["gaps"].push_back({{"source", gap.source}, {"reason", gap.reason}, {"since", time_or_null(gap.since)}});
+    out["gaps"].push_back(
+        {{"source", gap.source}, {"reason", gap.reason}, {"since", time_or_null(gap.since)}});
   }
   out["limits"] = Json::array();
   out["journal"] = of(now.journal);
@@ -110,23 +126,28 @@ std::string status_json(const Snapshot& now, bool name_consumers) {
 
 std::vector<local::Check> readiness(const Snapshot& now, const std::vector<std::string>& require) {
   const bool all = std::find(require.begin(), require.end(), "all") != require.end();
-  const auto counts = [&](const std::string& name) { return all || std::find(require.begin(), require.end(), name) != require.end(); };
+  const auto counts = [&](const std::string& name) {
+    return all || std::find(require.begin(), require.end(), name) != require.end();
+  };
   std::vector<local::Check> checks;
   checks.push_back({"listeners", true, "", true});
   checks.push_back({"journal", now.journal.writable, now.journal.trouble, true});
   checks.push_back({"draining", !now.draining, now.draining ? "the daemon is stopping" : "", true});
   for (const auto& session : now.sessions) {
     const bool up = session.state == bridges::SessionState::up;
-    const std::string why = std::string(name_of(session.state)) + (session.reason.empty() ? "" : ": " + session.reason);
+    const std::string why =
+        std::string(name_of(session.state)) + (session.reason.empty() ? "" : ": " + session.reason);
     checks.push_back({session.source, up, up ? "" : why, counts(session.source)});
   }
   for (const auto& sink : now.sinks) {
     const bool up = sink.state == bridges::SinkState::up;
-    const std::string why = std::string(name_of(sink.state)) + (sink.reason.empty() ? "" : ": " + sink.reason);
+    const std::string why =
+        std::string(name_of(sink.state)) + (sink.reason.empty() ? "" : ": " + sink.reason);
     checks.push_back({sink.name, up, up ? "" : why, counts(sink.name)});
   }
   for (const std::string& name : require) {
-    const bool known = name == "all" || std::any_of(checks.begin(), checks.end(), [&](const auto& check) { return check.name == name; });
+    const bool known = name == "all" || std::any_of(checks.begin(), checks.end(),
+                                                    [&](const auto& check) { return check.name == name; });
     if (!known) checks.push_back({name, false, "no session or sink has this name", true});
   }
   return checks;
@@ -134,7 +155,8 @@ std::vector<local::Check> readiness(const Snapshot& now, const std::vector<std::
 
 std::string status_line(const Snapshot& now) {
   std::string line = now.draining ? "stopping" : "serving";
-  for (const auto& session : now.sessions) line += "; " + session.source + ' ' + name_of(session.state);
+  for (const auto& session : now.sessions)
+    line += "; " + session.source + ' ' + name_of(session.state);
   for (const auto& sink : now.sinks) {
     line += "; " + sink.name + ' ' + name_of(sink.state);
     if (sink.lag_events > 0) line += " lag " + std::to_string(sink.lag_events);

@@ -1,14 +1,15 @@
-// The daemon's state as JSON for /status, and as checks for /readyz (contract, section 10). Pure: gathers what it is given.
+// The daemon's state as JSON for /status, and as checks for /readyz (contract, section 10). Pure: gathers
+// what it is given.
 #pragma once
-
-#include <chrono>
-#include <string>
-#include <vector>
 
 #include "bridges/source.hpp"
 #include "daemon/events/sink_pump.hpp"
 #include "daemon/local/server.hpp"
 #include "daemon/upstreams.hpp"
+
+#include <chrono>
+#include <string>
+#include <vector>
 
 namespace bridge55 {
 

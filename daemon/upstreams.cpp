@@ -1,14 +1,14 @@
 #include "daemon/upstreams.hpp"
 
-#include <algorithm>
-
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
-
 #include "bridges/upstream/make_source.hpp"
 #include "daemon/base/log.hpp"
 #include "daemon/base/metrics.hpp"
 #include "daemon/events/json.hpp"
+
+#include <algorithm>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 
 namespace bridge55 {
 
@@ -19,11 +19,13 @@ struct Upstreams::Entry : bridges::SourceHost {
     const events::EventPtr event = owner.hub_.publish(facts, may_repeat);
     return event ? event->id() : 0;
   }
-  void say(std::string_view channel, std::string_view event, std::string_view payload, std::string_view about) override {
+  void say(std::string_view channel, std::string_view event, std::string_view payload,
+           std::string_view about) override {
     if (channel == "session" && event == "UP") owner.hub_.session_began(about);
     if (channel == "gap") {
       if (event == "DETECTED") {
-        owner.gaps_[std::string(about)] = {std::string(about), json::text(json::find(payload, "reason")), wall_now()};
+        owner.gaps_[std::string(about)] = {std::string(about), json::text(json::find(payload, "reason")),
+                                           wall_now()};
       } else {
         owner.gaps_.erase(std::string(about));
       }
@@ -38,7 +40,8 @@ struct Upstreams::Entry : bridges::SourceHost {
   std::unique_ptr<bridges::Source> source;
 };
 
-Upstreams::Upstreams(boost::asio::io_context& io, events::Hub& hub, metrics::Registry& metrics) : io_(io), hub_(hub), metrics_(metrics) {}
+Upstreams::Upstreams(boost::asio::io_context& io, events::Hub& hub, metrics::Registry& metrics)
+    : io_(io), hub_(hub), metrics_(metrics) {}
 Upstreams::~Upstreams() = default;
 
 void Upstreams::apply(const std::vector<config::Upstream>& wanted, const std::string& opening_gap) {
@@ -46,13 +49,15 @@ void Upstreams::apply(const std::vector<config::Upstream>& wanted, const std::st
   before.swap(entries_);
   for (const config::Upstream& settings : wanted) {
     if (settings.kind == config::UpstreamKind::scraping) continue;  // no event session of its own
-    const auto same = std::find_if(before.begin(), before.end(), [&](const auto& entry) { return entry && entry->settings == settings; });
+    const auto same = std::find_if(before.begin(), before.end(),
+                                   [&](const auto& entry) { return entry && entry->settings == settings; });
     if (same != before.end()) {
       entries_.push_back(std::move(*same));
       continue;
     }
     auto entry = std::make_unique<Entry>(*this, settings);
-    const bool replaces = std::any_of(before.begin(), before.end(), [&](const auto& e) { return e && e->settings.name == settings.name; });
+    const bool replaces = std::any_of(before.begin(), before.end(),
+                                      [&](const auto& e) { return e && e->settings.name == settings.name; });
     entry->source = bridges::make_source(io_, settings, *entry, metrics_, replaces ? "reload" : opening_gap);
     entry->source->start();
     entries_.push_back(std::move(entry));
@@ -70,7 +75,8 @@ void Upstreams::remove(std::unique_ptr<Entry> entry, std::function<void()> remov
     // The source may be on the stack here: it is destroyed from the loop.
     boost::asio::post(io_, [this, name, shared, removed] {
       shared->reset();
-      const bool replaced = std::any_of(entries_.begin(), entries_.end(), [&](const auto& e) { return e && e->settings.name == name; });
+      const bool replaced = std::any_of(entries_.begin(), entries_.end(),
+                                        [&](const auto& e) { return e && e->settings.name == name; });
       if (!replaced) {
         gaps_.erase(name);
         metrics_.drop("source", name);
@@ -82,11 +88,13 @@ void Upstreams::remove(std::unique_ptr<Entry> entry, std::function<void()> remov
 }
 
 void Upstreams::durable(events::EventId id) {
-  for (auto& entry : entries_) entry->source->durable(id);
+  for (auto& entry : entries_)
+    entry->source->durable(id);
 }
 
 void Upstreams::resume() {
-  for (auto& entry : entries_) entry->source->resume();
+  for (auto& entry : entries_)
+    entry->source->resume();
 }
 
 void Upstreams::stop(std::function<void()> stopped) {
@@ -96,19 +104,22 @@ void Upstreams::stop(std::function<void()> stopped) {
   };
   std::vector<std::unique_ptr<Entry>> before;
   before.swap(entries_);
-  for (auto& entry : before) remove(std::move(entry), one_done);
+  for (auto& entry : before)
+    remove(std::move(entry), one_done);
   one_done();
 }
 
 std::vector<bridges::SessionStatus> Upstreams::status() const {
   std::vector<bridges::SessionStatus> all;
-  for (const auto& entry : entries_) all.push_back(entry->source->status());
+  for (const auto& entry : entries_)
+    all.push_back(entry->source->status());
   return all;
 }
 
 std::vector<Upstreams::Gap> Upstreams::open_gaps() const {
   std::vector<Gap> all;
-  for (const auto& [source, gap] : gaps_) all.push_back(gap);
+  for (const auto& [source, gap] : gaps_)
+    all.push_back(gap);
   return all;
 }
 

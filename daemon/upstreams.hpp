@@ -1,15 +1,16 @@
-// The upstream event sessions of a config: starts, stops and replaces them, and is their host. I/O thread only.
+// The upstream event sessions of a config: starts, stops and replaces them, and is their host. I/O thread
+// only.
 #pragma once
+
+#include "bridges/source.hpp"
+#include "config/config.hpp"
+#include "daemon/events/hub.hpp"
 
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "bridges/source.hpp"
-#include "config/config.hpp"
-#include "daemon/events/hub.hpp"
 
 namespace boost::asio {
 class io_context;
@@ -27,8 +28,9 @@ class Upstreams {
   Upstreams(boost::asio::io_context& io, events::Hub& hub, metrics::Registry& metrics);
   ~Upstreams();
 
-  // Starts what is new, replaces what changed, stops what is gone; sessions whose settings did not change are not touched.
-  // `opening_gap`: new sessions begin with a gap for this reason, because nobody knows what was missed before (empty: nothing was).
+  // Starts what is new, replaces what changed, stops what is gone; sessions whose settings did not change are
+  // not touched. `opening_gap`: new sessions begin with a gap for this reason, because nobody knows what was
+  // missed before (empty: nothing was).
   void apply(const std::vector<config::Upstream>& wanted, const std::string& opening_gap = {});
   void durable(events::EventId id);
   void resume();

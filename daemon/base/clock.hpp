@@ -1,4 +1,5 @@
-// Time as a value. The parts that decide take time points as arguments; only the thin coroutines read a clock.
+// Time as a value. The parts that decide take time points as arguments; only the thin coroutines read a
+// clock.
 #pragma once
 
 #include <chrono>
@@ -11,7 +12,8 @@ namespace bridge55 {
 using SteadyClock = std::chrono::steady_clock;
 using SteadyTime = SteadyClock::time_point;
 
-// Microseconds since the Unix epoch by the wall clock: for event ids and `received_at`. It may step either way.
+// Microseconds since the Unix epoch by the wall clock: for event ids and `received_at`. It may step either
+// way.
 using WallMicros = std::int64_t;
 WallMicros wall_now();
 

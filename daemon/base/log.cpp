@@ -1,18 +1,17 @@
 #include "daemon/base/log.hpp"
 
+#include "daemon/base/clock.hpp"
+
 #include <atomic>
 #include <cstdlib>
 #include <memory>
 #include <mutex>
-#include <vector>
-
 #include <unistd.h>
+#include <vector>
 
 #include <spdlog/async.h>
 #include <spdlog/async_logger.h>
 #include <spdlog/sinks/stdout_sinks.h>
-
-#include "daemon/base/clock.hpp"
 
 namespace bridge55::log {
 namespace {
@@ -26,7 +25,8 @@ struct State {
   std::shared_ptr<spdlog::logger> logger;
   std::atomic<Level> level{Level::info};
   std::atomic<Format> format{Format::text};
-  bool journald = std::getenv("JOURNAL_STREAM") != nullptr;  // NOLINT(concurrency-mt-unsafe): read before any thread
+  bool journald =
+      std::getenv("JOURNAL_STREAM") != nullptr;  // NOLINT(concurrency-mt-unsafe): read before any thread
   bool terminal = ::isatty(STDERR_FILENO) == 1;
 };
 
@@ -40,8 +40,11 @@ struct Shown {
   const char* color;
   int priority;  // sd-daemon(3)
 };
-constexpr Shown kLevels[] = {
-    {"trace", "\x1b[2m", 7}, {"debug", "\x1b[2m", 7}, {"info", "", 6}, {"warning", "\x1b[33m", 4}, {"error", "\x1b[31m", 3}};
+constexpr Shown kLevels[] = {{"trace", "\x1b[2m", 7},
+                             {"debug", "\x1b[2m", 7},
+                             {"info", "", 6},
+                             {"warning", "\x1b[33m", 4},
+                             {"error", "\x1b[31m", 3}};
 
 // One line an event whatever the text holds: control bytes are shown as escapes, in text form and JSON alike.
 void append_escaped(std::string& out, std::string_view text, bool quotes) {
@@ -70,7 +73,8 @@ void append_json(std::string& out, std::string_view text) {
 }
 
 std::string as_json(Level level, std::string_view message, std::initializer_list<Field> fields) {
-  std::string out = R"({"time":")" + rfc3339(wall_now()) + R"(","level":")" + kLevels[static_cast<int>(level)].name + R"(","message":)";
+  std::string out = R"({"time":")" + rfc3339(wall_now()) + R"(","level":")" +
+                    kLevels[static_cast<int>(level)].name + R"(","message":)";
   append_json(out, message);
   for (const Field& field : fields) {
     out += ',';
@@ -111,7 +115,8 @@ std::string as_text(Level level, std::string_view message, std::initializer_list
 
 void mask(std::string& line, const std::vector<std::string>& secrets) {
   for (const std::string& secret : secrets) {
-    for (std::size_t at = line.find(secret); at != std::string::npos; at = line.find(secret, at + 3)) line.replace(at, secret.size(), "***");
+    for (std::size_t at = line.find(secret); at != std::string::npos; at = line.find(secret, at + 3))
+      line.replace(at, secret.size(), "***");
   }
 }
 
@@ -125,8 +130,9 @@ void start(Level level, Format format) {
   if (s.logger) return;
   s.pool = std::make_shared<spdlog::details::thread_pool>(kQueue, 1);
   // Overrun, not block: a stuck disk or terminal behind standard error must not stop the event loop.
-  s.logger = std::make_shared<spdlog::async_logger>("bridge55", std::make_shared<spdlog::sinks::stderr_sink_mt>(), s.pool,
-                                                    spdlog::async_overflow_policy::overrun_oldest);
+  s.logger =
+      std::make_shared<spdlog::async_logger>("bridge55", std::make_shared<spdlog::sinks::stderr_sink_mt>(),
+                                             s.pool, spdlog::async_overflow_policy::overrun_oldest);
   s.logger->set_pattern("%v");
   s.logger->set_level(spdlog::level::trace);
   s.logger->flush_on(spdlog::level::trace);
@@ -149,12 +155,15 @@ void hide(std::string_view secret) {
   s.secrets.emplace_back(secret);
 }
 
-bool enabled(Level level) { return level >= state().level.load(std::memory_order_relaxed); }
+bool enabled(Level level) {
+  return level >= state().level.load(std::memory_order_relaxed);
+}
 
 void write(Level level, std::string_view message, std::initializer_list<Field> fields) {
   if (!enabled(level)) return;
   State& s = state();
-  std::string line = s.format == Format::json ? as_json(level, message, fields) : as_text(level, message, fields);
+  std::string line =
+      s.format == Format::json ? as_json(level, message, fields) : as_text(level, message, fields);
   const std::lock_guard lock(s.mutex);
   mask(line, s.secrets);
   if (s.journald) line.insert(0, "<" + std::to_string(kLevels[static_cast<int>(level)].priority) + ">");

@@ -8,8 +8,9 @@ namespace bridge55::metrics {
 namespace {
 
 constexpr std::size_t kMostSeries = 10'000;
-constexpr std::int64_t kBounds[] = {25,     50,     100,     250,     500,     1'000,     2'500,     5'000,      10'000,    25'000,
-                                    50'000, 100'000, 250'000, 500'000, 1'000'000, 2'500'000, 5'000'000, 10'000'000, 30'000'000};
+constexpr std::int64_t kBounds[] = {25,        50,        100,       250,        500,       1'000,   2'500,
+                                    5'000,     10'000,    25'000,    50'000,     100'000,   250'000, 500'000,
+                                    1'000'000, 2'500'000, 5'000'000, 10'000'000, 30'000'000};
 constexpr std::size_t kBuckets = std::size(kBounds);
 
 std::string number(double value) {
@@ -47,7 +48,9 @@ std::string render_labels(const Labels& labels) {
   return out;
 }
 
-std::string braced(const std::string& labels) { return labels.empty() ? "" : '{' + labels + '}'; }
+std::string braced(const std::string& labels) {
+  return labels.empty() ? "" : '{' + labels + '}';
+}
 
 }  // namespace
 
@@ -60,14 +63,15 @@ struct Registry::Family {
   };
   std::string help, type;
   std::map<std::string, std::unique_ptr<Series>> series;  // by rendered labels
-  std::vector<std::unique_ptr<Series>> dropped;           // somebody may still hold a reference: kept, not shown
+  std::vector<std::unique_ptr<Series>> dropped;  // somebody may still hold a reference: kept, not shown
 
   Series& at(const Labels& labels) {
     std::string key = render_labels(labels);
     auto found = series.find(key);
     if (found == series.end() && series.size() >= kMostSeries) {
       Labels folded = labels;
-      for (auto& label : folded) label.second = "other";
+      for (auto& label : folded)
+        label.second = "other";
       key = render_labels(folded);
       found = series.find(key);
       if (found == series.end()) found = series.emplace(key, std::make_unique<Series>()).first;
@@ -85,9 +89,11 @@ struct Registry::Family {
 Histogram::Histogram() : buckets_(kBuckets + 1) {}
 
 void Histogram::record_micros(std::int64_t micros) {
-  const auto bucket = static_cast<std::size_t>(std::lower_bound(std::begin(kBounds), std::end(kBounds), micros) - std::begin(kBounds));
+  const auto bucket = static_cast<std::size_t>(
+      std::lower_bound(std::begin(kBounds), std::end(kBounds), micros) - std::begin(kBounds));
   buckets_[bucket].fetch_add(1, std::memory_order_relaxed);
-  sum_micros_.fetch_add(static_cast<std::uint64_t>(std::max<std::int64_t>(micros, 0)), std::memory_order_relaxed);
+  sum_micros_.fetch_add(static_cast<std::uint64_t>(std::max<std::int64_t>(micros, 0)),
+                        std::memory_order_relaxed);
 }
 
 Registry::Registry() = default;
@@ -117,7 +123,8 @@ Histogram& Registry::histogram(std::string_view name, std::string_view help, con
   return *series.histogram;
 }
 
-void Registry::computed(std::string_view name, std::string_view help, const Labels& labels, std::function<double()> read) {
+void Registry::computed(std::string_view name, std::string_view help, const Labels& labels,
+                        std::function<double()> read) {
   family(name, help, "gauge").at(labels).read = std::move(read);
 }
 
@@ -125,7 +132,8 @@ void Registry::drop(std::string_view label, std::string_view value) {
   for (auto& [name, family] : families_) {
     for (auto it = family->series.begin(); it != family->series.end();) {
       const auto& labels = it->second->labels;
-      const bool hit = std::any_of(labels.begin(), labels.end(), [&](const auto& l) { return l.first == label && l.second == value; });
+      const bool hit = std::any_of(labels.begin(), labels.end(),
+                                   [&](const auto& l) { return l.first == label && l.second == value; });
       if (!hit) {
         ++it;
         continue;
@@ -140,7 +148,8 @@ void Registry::drop(std::string_view label, std::string_view value) {
 std::string Registry::render() const {
   std::string out;
   for (const auto& [name, family] : families_) {
-    out += "# HELP " + name + ' ' + escaped(family->help, false) + "\n# TYPE " + name + ' ' + family->type + '\n';
+    out += "# HELP " + name + ' ' + escaped(family->help, false) + "\n# TYPE " + name + ' ' + family->type +
+           '\n';
     for (const auto& [labels, series] : family->series) {
       if (!series->histogram) {
         const double value = series->read ? series->read() : static_cast<double>(series->value.get());
@@ -154,8 +163,10 @@ std::string Registry::render() const {
         const std::string bound = i == kBuckets ? "+Inf" : number(static_cast<double>(kBounds[i]) / 1e6);
         out += name + "_bucket{" + separator + "le=\"" + bound + "\"} " + std::to_string(total) + '\n';
       }
-      out += name + "_sum" + braced(labels) + ' ' +
-             number(static_cast<double>(series->histogram->sum_micros_.load(std::memory_order_relaxed)) / 1e6) + '\n';
+      out +=
+          name + "_sum" + braced(labels) + ' ' +
+          number(static_cast<double>(series->histogram->sum_micros_.load(std::memory_order_relaxed)) / 1e6) +
+          '\n';
       out += name + "_count" + braced(labels) + ' ' + std::to_string(total) + '\n';
     }
   }

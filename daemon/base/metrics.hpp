@@ -1,7 +1,8 @@
-// Counters, gauges and histograms in Prometheus' text format (https://prometheus.io/docs/instrumenting/exposition_formats/).
-// A value lives as long as the registry, so callers keep the reference and bump it without a look-up. Increments are relaxed
-// atomics and may come from any thread; families and series are made on the I/O thread only. The registry caps the series of a
-// family at 10,000 (labels can come from upstream); what is beyond is counted under the label values "other".
+// Counters, gauges and histograms in Prometheus' text format
+// (https://prometheus.io/docs/instrumenting/exposition_formats/). A value lives as long as the registry, so
+// callers keep the reference and bump it without a look-up. Increments are relaxed atomics and may come from
+// any thread; families and series are made on the I/O thread only. The registry caps the series of a family
+// at 10,000 (labels can come from upstream); what is beyond is counted under the label values "other".
 #pragma once
 
 #include <atomic>
@@ -50,10 +51,14 @@ class Registry {
   Value& gauge(std::string_view name, std::string_view help, const Labels& labels = {});
   Histogram& histogram(std::string_view name, std::string_view help, const Labels& labels = {});
   // Announces a family before it has a series, so that a scrape shows its HELP and TYPE from the start.
-  void declare(std::string_view name, std::string_view help, std::string_view type) { family(name, help, type); }
+  void declare(std::string_view name, std::string_view help, std::string_view type) {
+    family(name, help, type);
+  }
   // A gauge that is computed when somebody looks; `scale` divides (1e6 for microseconds shown as seconds).
-  void computed(std::string_view name, std::string_view help, const Labels& labels, std::function<double()> read);
-  // Removes every series of every family that has this label pair: for a sink or session that a reload took away.
+  void computed(std::string_view name, std::string_view help, const Labels& labels,
+                std::function<double()> read);
+  // Removes every series of every family that has this label pair: for a sink or session that a reload took
+  // away.
   void drop(std::string_view label, std::string_view value);
   std::string render() const;
 

@@ -1,12 +1,12 @@
 #include "daemon/cli/cli.hpp"
 
+#include "daemon/cli/commands.hpp"
+
 #include <cstdio>
 #include <functional>
 #include <string>
 
 #include <CLI/CLI.hpp>
-
-#include "daemon/cli/commands.hpp"
 
 namespace bridge55::cli {
 namespace {
@@ -21,25 +21,34 @@ int parse_and_run(int argc, char** argv) {
   std::string config = "/etc/bridge55/bridge55.yaml";
   std::string socket = "/run/bridge55/api.sock";
   app.add_option("--config", config, "The config file")->capture_default_str();
-  app.add_option("--socket", socket, "The daemon's UNIX socket, for verbs that talk to a running daemon")->capture_default_str();
+  app.add_option("--socket", socket, "The daemon's UNIX socket, for verbs that talk to a running daemon")
+      ->capture_default_str();
 
   std::function<int()> verb;
-  app.add_subcommand("run", "Run the daemon in the foreground")->callback([&] { verb = [&] { return run_verb(config); }; });
+  app.add_subcommand("run", "Run the daemon in the foreground")->callback([&] {
+    verb = [&] { return run_verb(config); };
+  });
 
   bool connect = false;
-  auto* check = app.add_subcommand("check", "Validate the config and print every error with its line and column");
+  auto* check =
+      app.add_subcommand("check", "Validate the config and print every error with its line and column");
   check->add_flag("--connect", connect, "Also try to reach each upstream and broker");
   check->callback([&] { verb = [&] { return check_verb(config, connect); }; });
 
   std::string path;
-  auto* init = app.add_subcommand("init", "Write a commented config to PATH (never over an existing file) or standard output");
+  auto* init = app.add_subcommand(
+      "init", "Write a commented config to PATH (never over an existing file) or standard output");
   init->add_option("PATH", path, "Where to write it");
   init->callback([&] { verb = [&] { return init_verb(path); }; });
 
   auto* show = app.add_subcommand("config", "The config in force, or its schema");
   show->require_subcommand(1);
-  show->add_subcommand("show", "Every setting with its value, secrets masked")->callback([&] { verb = [&] { return show_verb(config); }; });
-  show->add_subcommand("schema", "The JSON Schema of the config file, for editors")->callback([&] { verb = [] { return schema_verb(); }; });
+  show->add_subcommand("show", "Every setting with its value, secrets masked")->callback([&] {
+    verb = [&] { return show_verb(config); };
+  });
+  show->add_subcommand("schema", "The JSON Schema of the config file, for editors")->callback([&] {
+    verb = [] { return schema_verb(); };
+  });
 
   try {
     app.parse(argc, argv);

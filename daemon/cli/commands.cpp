@@ -1,15 +1,5 @@
 #include "daemon/cli/commands.hpp"
 
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-#include <iostream>
-#include <optional>
-#include <vector>
-
-#include <fcntl.h>
-#include <unistd.h>
-
 #include "config/loader.hpp"
 #include "config/schema.hpp"
 #include "config/show.hpp"
@@ -17,12 +7,22 @@
 #include "daemon/app.hpp"
 #include "daemon/cli/connect.hpp"
 
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fcntl.h>
+#include <iostream>
+#include <optional>
+#include <unistd.h>
+#include <vector>
+
 namespace bridge55::cli {
 namespace {
 
 constexpr int kNoPermission = 77, kBadConfig = 78, kUnavailable = 69;
 
-// Settings that are read and checked but not served yet. Somebody who sets a guard must not believe that it guards.
+// Settings that are read and checked but not served yet. Somebody who sets a guard must not believe that it
+// guards.
 std::vector<std::string> without_effect(const config::Config& config) {
   std::vector<std::string> keys;
   for (const config::Upstream& upstream : config.upstreams) {
@@ -33,7 +33,8 @@ std::vector<std::string> without_effect(const config::Config& config) {
     if (!upstream.share.empty()) keys.push_back(at + ".share");
     if (!upstream.cache.empty()) keys.push_back(at + ".cache");
   }
-  for (const config::Relay& relay : config.relays) keys.push_back("relays." + relay.name);
+  for (const config::Relay& relay : config.relays)
+    keys.push_back("relays." + relay.name);
   for (const config::Sink& sink : config.sinks) {
     if (sink.requests) keys.push_back("sinks." + sink.name + ".requests");
   }
@@ -42,8 +43,10 @@ std::vector<std::string> without_effect(const config::Config& config) {
 
 std::optional<config::Loaded> load(const std::string& path) {
   auto loaded = config::load_file(path, config::Environment::of_process());
-  for (const auto& warning : loaded.warnings) std::cerr << "warning: " << warning.text() << '\n';
-  for (const auto& error : loaded.errors) std::cerr << error.text() << '\n';
+  for (const auto& warning : loaded.warnings)
+    std::cerr << "warning: " << warning.text() << '\n';
+  for (const auto& error : loaded.errors)
+    std::cerr << error.text() << '\n';
   if (!loaded.ok()) return std::nullopt;
   for (const auto& key : without_effect(loaded.config)) {
     std::cerr << "warning: " << path << ": " << key << ": has no effect in this version\n";
@@ -80,11 +83,14 @@ int init_verb(const std::string& path) {
   }
   // 0640: it may come to hold a key; O_EXCL: never over an existing file.
   const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-  const bool written = file >= 0 && ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  const bool written =
+      file >= 0 && ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
   const int error = errno;
   if (file >= 0) ::close(file);
   if (written) {
-    std::cout << "wrote " << path << "\nnext: set your keys in it or in the environment, then: bridge55 check --config " << path << '\n';
+    std::cout << "wrote " << path
+              << "\nnext: set your keys in it or in the environment, then: bridge55 check --config " << path
+              << '\n';
     return 0;
   }
   std::fprintf(stderr, "bridge55 init: %s: %s%s\n", path.c_str(), std::strerror(error),

@@ -1,12 +1,12 @@
 #include "daemon/cli/connect.hpp"
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/url/parse.hpp>
-
 #include "bridges/rabbitmq/make_rabbitmq.hpp"
 #include "config/urls.hpp"
 #include "daemon/net/stream.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/url/parse.hpp>
 
 namespace bridge55::cli {
 namespace {
@@ -55,19 +55,21 @@ std::vector<Reached> try_connections(const config::Config& config) {
   std::vector<Reached> all(goals.size());
   for (std::size_t i = 0; i < goals.size(); ++i) {
     all[i].name = goals[i].label;
-    boost::asio::co_spawn(io, reach(io, std::move(goals[i]), all[i]), [&trouble = all[i].trouble](std::exception_ptr failed) {
-      try {
-        if (failed) std::rethrow_exception(failed);
-      } catch (const std::exception& error) {
-        trouble = error.what();
-      }
-    });
+    boost::asio::co_spawn(io, reach(io, std::move(goals[i]), all[i]),
+                          [&trouble = all[i].trouble](std::exception_ptr failed) {
+                            try {
+                              if (failed) std::rethrow_exception(failed);
+                            } catch (const std::exception& error) {
+                              trouble = error.what();
+                            }
+                          });
   }
   io.run();
   for (const config::Sink& sink : config.sinks) {
     if (sink.kind != config::SinkKind::rabbitmq) continue;
     const std::string trouble = bridges::try_rabbitmq(sink);
-    all.push_back({sink.name + ' ' + config::masked_url(sink.urls.front().reveal()), trouble.empty(), trouble});
+    all.push_back(
+        {sink.name + ' ' + config::masked_url(sink.urls.front().reveal()), trouble.empty(), trouble});
   }
   return all;
 }

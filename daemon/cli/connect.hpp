@@ -1,16 +1,16 @@
-// `bridge55 check --connect`: whether each upstream can be reached (name, port, TLS) and each broker logged in to. Upstreams are not, so
-// that a check never takes one of the vendor's five connections.
+// `bridge55 check --connect`: whether each upstream can be reached (name, port, TLS) and each broker logged
+// in to. Upstreams are not, so that a check never takes one of the vendor's five connections.
 #pragma once
+
+#include "config/config.hpp"
 
 #include <string>
 #include <vector>
 
-#include "config/config.hpp"
-
 namespace bridge55::cli {
 
 struct Reached {
-  std::string name;     // `abp wss://v2.55-tech.com/ws`, without any password
+  std::string name;  // `abp wss://v2.55-tech.com/ws`, without any password
   bool ok = false;
   std::string trouble;  // why not, in words
 };

@@ -4,7 +4,8 @@
 
 namespace bridge55::events {
 
-Cursor::Cursor(Hub& hub, EventId after, Reads reads, std::function<void()> wake) : hub_(hub), reads_(reads), wake_(std::move(wake)) {
+Cursor::Cursor(Hub& hub, EventId after, Reads reads, std::function<void()> wake)
+    : hub_(hub), reads_(reads), wake_(std::move(wake)) {
   hub_.add(this);
   start_at(after);
 }
@@ -23,7 +24,9 @@ void Cursor::start_at(EventId after) {
   behind_ = !hub_.tail_.find_after(position_, tail_at_);
 }
 
-void Cursor::reposition(EventId after) { start_at(after); }
+void Cursor::reposition(EventId after) {
+  start_at(after);
+}
 
 std::span<const EventPtr> Cursor::next(std::size_t max) {
   if (!behind_ && tail_at_ < hub_.tail_.begin()) behind_ = true;  // the tail has moved past a slow consumer
@@ -44,7 +47,8 @@ std::span<const EventPtr> Cursor::next(std::size_t max) {
   if (has_loss() || tail_at_ >= end || max == 0) return {};
   const EventPtr* first = &hub_.tail_.at(tail_at_);
   // The ring may wrap: the run ends there, and the next call goes on.
-  const std::uint64_t run = std::min<std::uint64_t>({end - tail_at_, max, static_cast<std::uint64_t>(hub_.tail_.ring_end() - first)});
+  const std::uint64_t run = std::min<std::uint64_t>(
+      {end - tail_at_, max, static_cast<std::uint64_t>(hub_.tail_.ring_end() - first)});
   return {first, static_cast<std::size_t>(run)};
 }
 
@@ -60,7 +64,8 @@ void Cursor::advance(std::size_t count) {
   if (chunk_at_ == chunk_->read.events.size()) chunk_done();
 }
 
-// Everything up to the chunk's end was seen; where the journal ended, everything up to its horizon is either seen or gone.
+// Everything up to the chunk's end was seen; where the journal ended, everything up to its horizon is either
+// seen or gone.
 void Cursor::chunk_done() {
   position_ = std::max(position_, chunk_->read.scanned_through);
   if (!chunk_->read.more) position_ = std::max(position_, chunk_->horizon);
@@ -84,11 +89,12 @@ Cursor::Loss Cursor::take_loss() {
 void Cursor::fetch() {
   if (fetching_) return;
   fetching_ = true;
-  hub_.read_chunk(position_, [this, alive = std::weak_ptr(alive_), generation = generation_](const Hub::Shared& chunk) {
-    if (alive.expired() || generation != generation_) return;
-    fetched(chunk);
-    wake_();
-  });
+  hub_.read_chunk(position_,
+                  [this, alive = std::weak_ptr(alive_), generation = generation_](const Hub::Shared& chunk) {
+                    if (alive.expired() || generation != generation_) return;
+                    fetched(chunk);
+                    wake_();
+                  });
 }
 
 void Cursor::fetched(const Hub::Shared& chunk) {

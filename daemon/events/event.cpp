@@ -1,10 +1,10 @@
 #include "daemon/events/event.hpp"
 
-#include <charconv>
-#include <cstring>
-
 #include "daemon/events/json.hpp"
 #include "daemon/net/ws_frames.hpp"
+
+#include <charconv>
+#include <cstring>
 
 namespace bridge55::events {
 namespace {
@@ -22,7 +22,8 @@ void append_received_at(std::string& out, WallMicros at) {
   }
   char micros[6];
   std::int64_t rest = at % 1'000'000;
-  for (int i = 5; i >= 0; --i, rest /= 10) micros[i] = static_cast<char>('0' + rest % 10);
+  for (int i = 5; i >= 0; --i, rest /= 10)
+    micros[i] = static_cast<char>('0' + rest % 10);
   out += cached_text;
   out.append(micros, 6);
   out += 'Z';
@@ -63,7 +64,8 @@ void append_envelope(std::string& out, const Event::Stamp& stamp, const Facts& f
   out += '"';
   if (!facts.seq.empty() || !facts.ts.empty() || !facts.subscription.empty()) {
     const char* separator = R"(,"upstream":{)";
-    for (const auto& [name, token] : {std::pair{"seq", facts.seq}, {"ts", facts.ts}, {"subscription", facts.subscription}}) {
+    for (const auto& [name, token] :
+         {std::pair{"seq", facts.seq}, {"ts", facts.ts}, {"subscription", facts.subscription}}) {
       if (token.empty()) continue;
       out += separator;
       out += '"';
@@ -90,11 +92,13 @@ void append_envelope(std::string& out, const Event::Stamp& stamp, const Facts& f
 }
 
 bool has_line_break(std::string_view text) {
-  return std::memchr(text.data(), '\n', text.size()) != nullptr || std::memchr(text.data(), '\r', text.size()) != nullptr;
+  return std::memchr(text.data(), '\n', text.size()) != nullptr ||
+         std::memchr(text.data(), '\r', text.size()) != nullptr;
 }
 
 bool inside(std::string_view part, std::string_view whole) {
-  return !part.empty() && part.data() >= whole.data() && part.data() + part.size() <= whole.data() + whole.size();
+  return !part.empty() && part.data() >= whole.data() &&
+         part.data() + part.size() <= whole.data() + whole.size();
 }
 
 }  // namespace
@@ -114,15 +118,17 @@ void Event::lay_out(const Facts& given) {
   const bool breaks = has_line_break(scratch);
 
   char id_text[20];
-  const std::string_view id{id_text, static_cast<std::size_t>(std::to_chars(id_text, id_text + 20, stamp_.id).ptr - id_text)};
+  const std::string_view id{
+      id_text, static_cast<std::size_t>(std::to_chars(id_text, id_text + 20, stamp_.id).ptr - id_text)};
   char header[10];
   const std::size_t header_size = ws::server_text_header(scratch.size(), header);
   constexpr std::string_view sse_id = "id: ", sse_data = "\ndata: ", sse_end = "\n\n";
   const std::size_t prefix = sse_id.size() + id.size() + sse_data.size();
 
-  std::size_t size = raw.size() + given.source.size() + given.channel.size() + given.name.size() + given.key.size() + given.seq.size() +
-                     given.ts.size() + given.subscription.size() + given.relay.size() + given.about.size() + prefix + header_size +
-                     scratch.size() + sse_end.size();
+  std::size_t size = raw.size() + given.source.size() + given.channel.size() + given.name.size() +
+                     given.key.size() + given.seq.size() + given.ts.size() + given.subscription.size() +
+                     given.relay.size() + given.about.size() + prefix + header_size + scratch.size() +
+                     sse_end.size();
   if (!inside(given.payload, raw)) size += given.payload.size();
   if (!inside(given.old, raw)) size += given.old.size();
   if (breaks) size += scratch.size() + sse_end.size();
@@ -140,7 +146,9 @@ void Event::lay_out(const Facts& given) {
   facts_ = given;
   facts_.raw = put(raw);
   const auto within = [&](std::string_view part) {
-    return inside(part, raw) ? facts_.raw.substr(static_cast<std::size_t>(part.data() - raw.data()), part.size()) : put(part);
+    return inside(part, raw)
+               ? facts_.raw.substr(static_cast<std::size_t>(part.data() - raw.data()), part.size())
+               : put(part);
   };
   facts_.payload = within(given.payload);
   facts_.old = within(given.old);
@@ -182,8 +190,8 @@ std::string Event::message_id_hex() const {
   return out;
 }
 
-// version, flags, message id, then for each view its length (32 bit) and, for payload and old, where in `raw` they begin
-// (0xffffffff: in the bytes that follow). What is not in a column of its own follows.
+// version, flags, message id, then for each view its length (32 bit) and, for payload and old, where in `raw`
+// they begin (0xffffffff: in the bytes that follow). What is not in a column of its own follows.
 std::string Event::encode_meta() const {
   std::string out;
   const auto number = [&out](std::uint64_t value) { out.append(reinterpret_cast<const char*>(&value), 4); };
@@ -191,14 +199,17 @@ std::string Event::encode_meta() const {
   out += static_cast<char>((facts_.recovered ? 1 : 0) | (facts_.base64 ? 2 : 0));
   out.append(reinterpret_cast<const char*>(stamp_.message_id.data()), stamp_.message_id.size());
   const auto offset = [&](std::string_view part) -> std::uint64_t {
-    return inside(part, facts_.raw) ? static_cast<std::uint64_t>(part.data() - facts_.raw.data()) : 0xffffffffu;
+    return inside(part, facts_.raw) ? static_cast<std::uint64_t>(part.data() - facts_.raw.data())
+                                    : 0xffffffffu;
   };
   number(offset(facts_.payload));
   number(facts_.payload.size());
   number(offset(facts_.old));
   number(facts_.old.size());
-  for (const auto part : {facts_.seq, facts_.ts, facts_.subscription, facts_.relay, facts_.about}) number(part.size());
-  for (const auto part : {facts_.seq, facts_.ts, facts_.subscription, facts_.relay, facts_.about}) out += part;
+  for (const auto part : {facts_.seq, facts_.ts, facts_.subscription, facts_.relay, facts_.about})
+    number(part.size());
+  for (const auto part : {facts_.seq, facts_.ts, facts_.subscription, facts_.relay, facts_.about})
+    out += part;
   if (!inside(facts_.payload, facts_.raw)) out += facts_.payload;
   if (!inside(facts_.old, facts_.raw)) out += facts_.old;
   return out;

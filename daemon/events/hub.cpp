@@ -1,19 +1,20 @@
 #include "daemon/events/hub.hpp"
 
-#include <algorithm>
-#include <cassert>
-
 #include "daemon/base/crash_point.hpp"
 #include "daemon/base/log.hpp"
 #include "daemon/base/metrics.hpp"
 #include "daemon/events/cursor.hpp"
 
+#include <algorithm>
+#include <cassert>
+
 namespace bridge55::events {
 namespace {
 
 constexpr WallMicros kSecond = 1'000'000;
-constexpr EventId kHeadroom = kSecond;         // ids kept below the ceiling for a disk that answers late
-constexpr EventId kReserve = 100'000;          // of them, for what one read brings and what the daemon itself has to say
+constexpr EventId kHeadroom = kSecond;  // ids kept below the ceiling for a disk that answers late
+constexpr EventId kReserve =
+    100'000;  // of them, for what one read brings and what the daemon itself has to say
 constexpr std::size_t kChunkEvents = 1000, kChunkBytes = 512u << 10, kChunksKept = 4;
 
 }  // namespace
@@ -36,7 +37,8 @@ bool Tail::find_after(EventId id, std::uint64_t& position) const {
 void Tail::push(EventPtr event) {
   if (end_ - begin_ == ring_.size()) {
     std::vector<EventPtr> larger(ring_.size() * 2);
-    for (std::uint64_t i = begin_; i < end_; ++i) larger[i & (larger.size() - 1)] = std::move(ring_[i & (ring_.size() - 1)]);
+    for (std::uint64_t i = begin_; i < end_; ++i)
+      larger[i & (larger.size() - 1)] = std::move(ring_[i & (ring_.size() - 1)]);
     ring_.swap(larger);
   }
   bytes_ += event->memory_bytes();
@@ -58,13 +60,14 @@ Hub::Hub(Journal& journal, metrics::Registry& metrics, const Recovered& recovere
       durable_id_(recovered.last_id),
       gone_through_(recovered.gone_through) {
   tail_.set_evicted_through(recovered.last_id);
-  for (const auto& [at, fingerprint] : recovered.recent) message_ids_.restore(at, fingerprint);
+  for (const auto& [at, fingerprint] : recovered.recent)
+    message_ids_.restore(at, fingerprint);
 }
 
 Hub::~Hub() = default;
 
-// An id is the clock's microseconds, but above every earlier one and never above the durable ceiling: while the disk is late in raising
-// that, ids go up by one and live on the headroom.
+// An id is the clock's microseconds, but above every earlier one and never above the durable ceiling: while
+// the disk is late in raising that, ids go up by one and live on the headroom.
 EventId Hub::next_id(WallMicros now) {
   const EventId ceiling = journal_.ceiling();
   const EventId clock = static_cast<EventId>(std::max<WallMicros>(now, 0));
@@ -76,7 +79,8 @@ EventId Hub::next_id(WallMicros now) {
 
 void Hub::tick(WallMicros now) {
   const EventId base = std::max(static_cast<EventId>(std::max<WallMicros>(now, 0)), last_id_);
-  if (now - last_published_ > 2 * kSecond && journal_.ceiling() < base + 30 * kSecond) journal_.want_ceiling(base + 60 * kSecond);
+  if (now - last_published_ > 2 * kSecond && journal_.ceiling() < base + 30 * kSecond)
+    journal_.want_ceiling(base + 60 * kSecond);
   gone_through_ = std::max(gone_through_, journal_.stats().gone_through);
   resume_if_possible();
 }
@@ -100,9 +104,11 @@ EventPtr Hub::publish(const Facts& facts, bool may_repeat) {
   return event;
 }
 
-EventPtr Hub::say(std::string_view channel, std::string_view event, std::string_view payload, std::string_view about) {
+EventPtr Hub::say(std::string_view channel, std::string_view event, std::string_view payload,
+                  std::string_view about) {
   if (last_id_ >= journal_.ceiling()) {
-    log::error("the journal is stalled: an event of the daemon's own could not be numbered", {{"channel", channel}, {"payload", payload}});
+    log::error("the journal is stalled: an event of the daemon's own could not be numbered",
+               {{"channel", channel}, {"payload", payload}});
     return nullptr;
   }
   Facts facts;
@@ -119,14 +125,19 @@ EventPtr Hub::say(std::string_view channel, std::string_view event, std::string_
 void Hub::count(const Facts& facts) {
   thread_local std::string key;
   key.clear();
-  for (const auto part : {facts.source, facts.channel, facts.name}) key.append(part).push_back('\0');
+  for (const auto part : {facts.source, facts.channel, facts.name})
+    key.append(part).push_back('\0');
   auto found = counters_.find(key);
   if (found == counters_.end()) {
     // The registry folds label values beyond its cap into one series; this cache must not outgrow it either.
     if (counters_.size() > 10'000) counters_.clear();
-    const metrics::Labels labels{
-        {"source", std::string(facts.source)}, {"channel", std::string(facts.channel)}, {"event", std::string(facts.name)}};
-    found = counters_.emplace(key, &metrics_.counter("bridge55_events_total", "Events taken into the journal.", labels)).first;
+    const metrics::Labels labels{{"source", std::string(facts.source)},
+                                 {"channel", std::string(facts.channel)},
+                                 {"event", std::string(facts.name)}};
+    found = counters_
+                .emplace(key,
+                         &metrics_.counter("bridge55_events_total", "Events taken into the journal.", labels))
+                .first;
   }
   found->second->add();
 }
@@ -142,16 +153,19 @@ void Hub::flush() {
     unflushed_ = false;
     wake(true);
   }
-  // The journal after the live consumers: waking its thread first would put it in their way on a small machine.
+  // The journal after the live consumers: waking its thread first would put it in their way on a small
+  // machine.
   if (to_journal_.empty()) return;
   std::vector<std::pair<EventPtr, Fingerprint>> batch;
   batch.swap(to_journal_);
-  for (auto& [event, fingerprint] : batch) journal_.append(std::move(event), fingerprint);
+  for (auto& [event, fingerprint] : batch)
+    journal_.append(std::move(event), fingerprint);
   crash_point("hub.flush.appended");
   if (must_pause()) paused_ = true;
 }
 
-// Cursors come and go while they are woken: a removed one leaves a null behind, new ones are at the end and need no wake.
+// Cursors come and go while they are woken: a removed one leaves a null behind, new ones are at the end and
+// need no wake.
 void Hub::wake(bool live) {
   waking_ = true;
   crash_point(live ? "hub.wake.live" : "hub.wake.durable");
@@ -160,7 +174,8 @@ void Hub::wake(bool live) {
     Cursor* cursor = cursors_[i];
     if (cursor == nullptr) continue;
     const bool waits_for_disk = !live && cursor->behind_;
-    if (waits_for_disk || ((cursor->reads_ == Cursor::Reads::live) == live && !cursor->behind_)) cursor->wake_();
+    if (waits_for_disk || ((cursor->reads_ == Cursor::Reads::live) == live && !cursor->behind_))
+      cursor->wake_();
   }
   waking_ = false;
 }
@@ -186,12 +201,16 @@ bool Hub::is_redelivery(const Facts& facts, WallMicros now) {
   return matched++ < message_ids_.seen(facts, now);
 }
 
-void Hub::session_began(std::string_view source) { redelivered_.erase(std::string(source)); }
+void Hub::session_began(std::string_view source) {
+  redelivered_.erase(std::string(source));
+}
 
-void Hub::forget_counters() { counters_.clear(); }
+void Hub::forget_counters() {
+  counters_.clear();
+}
 
-// What is not durable stays, so that no cursor loses it. Only a full disk, which lets live delivery go on, bounds that too: what leaves
-// then is read from the journal once it is there, or said as skipped.
+// What is not durable stays, so that no cursor loses it. Only a full disk, which lets live delivery go on,
+// bounds that too: what leaves then is read from the journal once it is there, or said as skipped.
 void Hub::trim() {
   while (tail_.begin() < tail_.end() && tail_.bytes() > tail_limit_) {
     const bool durable = tail_.at(tail_.begin())->id() <= durable_id_;
@@ -204,9 +223,11 @@ void Hub::trim() {
 void Hub::add(Cursor* cursor) {
   if (!waking_ && cursors_.size() > 64) {
     // Compact now and then, outside of a wake.
-    if (static_cast<std::size_t>(std::count(cursors_.begin(), cursors_.end(), nullptr)) * 2 > cursors_.size()) {
+    if (static_cast<std::size_t>(std::count(cursors_.begin(), cursors_.end(), nullptr)) * 2 >
+        cursors_.size()) {
       std::erase(cursors_, nullptr);
-      for (std::size_t i = 0; i < cursors_.size(); ++i) cursors_[i]->slot_ = i;
+      for (std::size_t i = 0; i < cursors_.size(); ++i)
+        cursors_[i]->slot_ = i;
     }
   }
   cursor->slot_ = cursors_.size();
@@ -267,7 +288,8 @@ void Hub::answered(std::uint64_t token, const std::shared_ptr<Chunk>& chunk) {
     --it;
     if (it->second.chunk && ++done > kChunksKept) it = chunks_.erase(it);
   }
-  for (auto& then : waiting) then(chunk);
+  for (auto& then : waiting)
+    then(chunk);
 }
 
 }  // namespace bridge55::events

@@ -1,7 +1,11 @@
-// The middle of the house: numbers every event, keeps the newest in memory, hands them to the journal, wakes the cursors.
-// I/O thread only. Live consumers are served from the tail without waiting for the disk; sinks and durable consumers read no further
-// than what is durable.
+// The middle of the house: numbers every event, keeps the newest in memory, hands them to the journal, wakes
+// the cursors. I/O thread only. Live consumers are served from the tail without waiting for the disk; sinks
+// and durable consumers read no further than what is durable.
 #pragma once
+
+#include "daemon/events/event.hpp"
+#include "daemon/events/journal.hpp"
+#include "daemon/events/message_id.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -14,27 +18,25 @@
 #include <utility>
 #include <vector>
 
-#include "daemon/events/event.hpp"
-#include "daemon/events/journal.hpp"
-#include "daemon/events/message_id.hpp"
-
 namespace bridge55::metrics {
 class Value;
 class Histogram;
-}
+}  // namespace bridge55::metrics
 
 namespace bridge55::events {
 
 class Cursor;
 
-// The newest events, oldest first, in a ring. Positions count events since the start and never repeat, so a consumer keeps a number.
+// The newest events, oldest first, in a ring. Positions count events since the start and never repeat, so a
+// consumer keeps a number.
 class Tail {
  public:
   std::uint64_t begin() const { return begin_; }
   std::uint64_t end() const { return end_; }
   const EventPtr& at(std::uint64_t position) const { return ring_[position & (ring_.size() - 1)]; }
   const EventPtr* ring_end() const { return ring_.data() + ring_.size(); }
-  // The position of the first event with a larger id; nothing where that event may already have left the tail.
+  // The position of the first event with a larger id; nothing where that event may already have left the
+  // tail.
   bool find_after(EventId id, std::uint64_t& position) const;
 
   void push(EventPtr event);
@@ -51,8 +53,8 @@ class Tail {
   EventId evicted_through_ = 0;
 };
 
-// A piece of the journal as cursors share it. `horizon` is what had left the tail when the read began: everything up to there is in the
-// result, or gone; never beyond what was durable then.
+// A piece of the journal as cursors share it. `horizon` is what had left the tail when the read began:
+// everything up to there is in the result, or gone; never beyond what was durable then.
 struct Chunk {
   ReadResult read;
   EventId horizon = 0;
@@ -61,7 +63,8 @@ struct Chunk {
 class Hub {
  public:
   // `tail_limit`: bytes of durable events kept for cursors that are a little behind.
-  Hub(Journal& journal, metrics::Registry& metrics, const Recovered& recovered, std::size_t tail_limit = 8u << 20);
+  Hub(Journal& journal, metrics::Registry& metrics, const Recovered& recovered,
+      std::size_t tail_limit = 8u << 20);
   ~Hub();
   Hub(const Hub&) = delete;
   Hub& operator=(const Hub&) = delete;
@@ -72,14 +75,17 @@ class Hub {
   // A session logged in: what it now redelivers is matched against all that was taken before.
   void session_began(std::string_view source);
   // A `bridge` event; `about` names the upstream or sink it speaks of. Wakes consumers itself.
-  EventPtr say(std::string_view channel, std::string_view event, std::string_view payload, std::string_view about = {});
+  EventPtr say(std::string_view channel, std::string_view event, std::string_view payload,
+               std::string_view about = {});
   // Wakes live cursors, once for all that was published since.
   void flush();
   // The upstream readers must stop: the journal's inbox is full, or no id is left below the durable ceiling.
   bool must_pause() const;
-  void on_resume(std::function<void()> callback) { resume_ = std::move(callback); }  // called when must_pause turns false
+  void on_resume(std::function<void()> callback) {
+    resume_ = std::move(callback);
+  }  // called when must_pause turns false
 
-  void on_durable(EventId id);       // from the journal's handler
+  void on_durable(EventId id);  // from the journal's handler
   void on_writable(bool writable) { disk_full_ = !writable; }
   void set_gone_through(EventId id) { gone_through_ = std::max(gone_through_, id); }
   // Once a second: keeps the durable ceiling ahead of the clock, also where nothing happens.
@@ -102,7 +108,8 @@ class Hub {
     Shared chunk;  // null while the read is under way
     std::vector<std::function<void(Shared)>> waiting;
   };
-  // A chunk of the journal after `after`: one that another cursor has just read, or null; else read it, sharing a read under way.
+  // A chunk of the journal after `after`: one that another cursor has just read, or null; else read it,
+  // sharing a read under way.
   Shared cached_chunk(EventId after) const;
   void read_chunk(EventId after, std::function<void(Shared)> then);
   void answered(std::uint64_t token, const std::shared_ptr<Chunk>& chunk);

@@ -57,11 +57,13 @@ Fingerprint fingerprint(const MessageId& id) {
 
 }  // namespace
 
-// One open-addressed table, a word a fact: 48 bits of its fingerprint and the second it was last accepted in. Every insertion sweeps a
-// few slots on, so old facts leave without a pause, and ten minutes with a million facts cost about 16 MB.
+// One open-addressed table, a word a fact: 48 bits of its fingerprint and the second it was last accepted in.
+// Every insertion sweeps a few slots on, so old facts leave without a pause, and ten minutes with a million
+// facts cost about 16 MB.
 struct MessageIds::Impl {
   static constexpr std::size_t kSmallest = 1024;
-  static constexpr std::size_t kSweep = 8;  // slots looked at for each insertion: more than one round in the time it takes to fill up
+  static constexpr std::size_t kSweep =
+      8;  // slots looked at for each insertion: more than one round in the time it takes to fill up
   static constexpr std::uint16_t kWindowSeconds = kWindow / 1'000'000;
 
   explicit Impl(std::size_t most) : limit(most) {}
@@ -91,7 +93,8 @@ struct MessageIds::Impl {
   }
   std::size_t find(std::uint64_t wanted) const {
     std::size_t i = home(wanted << 16);
-    while (slots[i] != 0 && slots[i] >> 16 != wanted) i = (i + 1) & mask();
+    while (slots[i] != 0 && slots[i] >> 16 != wanted)
+      i = (i + 1) & mask();
     return i;
   }
   std::uint32_t count(Fingerprint print) const {
@@ -134,7 +137,8 @@ struct MessageIds::Impl {
     slots[hole] = 0;
   }
   void resize() {
-    if (held >= limit) return clear();  // more in ten minutes than was planned for: begin again rather than grow
+    if (held >= limit)
+      return clear();  // more in ten minutes than was planned for: begin again rather than grow
     std::vector<std::uint64_t> before(slots.size() * 2);
     before.swap(slots);
     sweep_at = 0;
@@ -166,7 +170,9 @@ std::uint32_t MessageIds::seen(const Facts& facts, WallMicros now) {
   return impl_->count(fingerprint(digest(facts, 0).finish(0)));
 }
 
-Fingerprint MessageIds::fingerprint_of(const Facts& facts) const { return fingerprint(digest(facts, 0).finish(0)); }
+Fingerprint MessageIds::fingerprint_of(const Facts& facts) const {
+  return fingerprint(digest(facts, 0).finish(0));
+}
 
 void MessageIds::restore(WallMicros at, Fingerprint print) {
   if (print == 0) return;

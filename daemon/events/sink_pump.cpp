@@ -1,11 +1,11 @@
 #include "daemon/events/sink_pump.hpp"
 
-#include <algorithm>
-
 #include "daemon/base/crash_point.hpp"
 #include "daemon/base/log.hpp"
 #include "daemon/base/metrics.hpp"
 #include "daemon/events/json.hpp"
+
+#include <algorithm>
 
 namespace bridge55::events {
 namespace {
@@ -14,26 +14,33 @@ constexpr std::size_t kBatch = 256;  // deliveries given to the sink at once
 
 const char* event_name(bridges::SinkState state) {
   switch (state) {
-    case bridges::SinkState::up: return "UP";
-    case bridges::SinkState::blocked: return "BLOCKED";
-    default: return "DOWN";
+    case bridges::SinkState::up:
+      return "UP";
+    case bridges::SinkState::blocked:
+      return "BLOCKED";
+    default:
+      return "DOWN";
   }
 }
 
 }  // namespace
 
-SinkPump::SinkPump(Hub& hub, metrics::Registry& metrics, std::string name, std::unique_ptr<bridges::Sink> sink, SinkRoutes routes)
+SinkPump::SinkPump(Hub& hub, metrics::Registry& metrics, std::string name,
+                   std::unique_ptr<bridges::Sink> sink, SinkRoutes routes)
     : hub_(hub),
       name_(std::move(name)),
       sink_(std::move(sink)),
       routes_(std::move(routes)),
       since_(wall_now()),
       up_(metrics.gauge("bridge55_sink_up", "1 while the sink takes events.", {{"sink", name_}})),
-      confirmed_total_(metrics.counter("bridge55_sink_confirmed_total", "Events that the sink has confirmed.", {{"sink", name_}})),
-      unroutable_total_(metrics.counter("bridge55_sink_unroutable_total", "Messages that no queue was bound for.", {{"sink", name_}})),
-      latency_(metrics.histogram("bridge55_delivery_seconds", "From receipt to delivery.", {{"endpoint", "sink:" + name_}})) {
-  metrics.computed("bridge55_sink_lag_events", "Events in the journal that the sink has not confirmed.", {{"sink", name_}},
-                   [this] { return static_cast<double>(status().lag_events); });
+      confirmed_total_(metrics.counter("bridge55_sink_confirmed_total", "Events that the sink has confirmed.",
+                                       {{"sink", name_}})),
+      unroutable_total_(metrics.counter("bridge55_sink_unroutable_total",
+                                        "Messages that no queue was bound for.", {{"sink", name_}})),
+      latency_(metrics.histogram("bridge55_delivery_seconds", "From receipt to delivery.",
+                                 {{"endpoint", "sink:" + name_}})) {
+  metrics.computed("bridge55_sink_lag_events", "Events in the journal that the sink has not confirmed.",
+                   {{"sink", name_}}, [this] { return static_cast<double>(status().lag_events); });
 }
 
 SinkPump::~SinkPump() = default;
@@ -51,7 +58,9 @@ void SinkPump::start(EventId after) {
   handlers.confirmed = [this](EventId id) { confirmed(id); };
   handlers.room = [this] { pump(); };
   handlers.state = [this](bridges::SinkState state, const std::string& reason) { changed(state, reason); };
-  handlers.unroutable = [this](std::size_t route, const std::string& key, const std::string& why) { unroutable(route, key, why); };
+  handlers.unroutable = [this](std::size_t route, const std::string& key, const std::string& why) {
+    unroutable(route, key, why);
+  };
   sink_->start(std::move(handlers));
   pump();
 }
@@ -79,7 +88,8 @@ void SinkPump::offer(std::span<const EventPtr> events) {
     targets_.clear();
     routes_.targets(*event, targets_);
     for (Target& target : targets_) {
-      deliveries.push_back({event, std::move(target.exchange), std::move(target.routing_key), target.body, target.route, false});
+      deliveries.push_back({event, std::move(target.exchange), std::move(target.routing_key), target.body,
+                            target.route, false});
     }
     if (targets_.empty()) continue;
     deliveries.back().last_of_event = true;
@@ -89,7 +99,8 @@ void SinkPump::offer(std::span<const EventPtr> events) {
   batch.received_at = events.back()->received_at();
   batch.events = static_cast<std::uint32_t>(events.size());
   cursor_->advance(events.size());
-  if (batch.wanted == 0 && !batches_.empty() && batches_.back().wanted == 0) {  // a sink that wants little stays small
+  if (batch.wanted == 0 && !batches_.empty() &&
+      batches_.back().wanted == 0) {  // a sink that wants little stays small
     batch.events += batches_.back().events;
     batches_.pop_back();
   }
@@ -134,9 +145,11 @@ void SinkPump::changed(bridges::SinkState state, const std::string& reason) {
   if (state == bridges::SinkState::up) {
     log::info("sink up", {{"sink", name_}});
   } else {
-    log::warning(state == bridges::SinkState::blocked ? "sink blocked by the broker" : "sink down", {{"sink", name_}, {"reason", reason}});
+    log::warning(state == bridges::SinkState::blocked ? "sink blocked by the broker" : "sink down",
+                 {{"sink", name_}, {"reason", reason}});
   }
-  hub_.say("sink", event_name(state), R"({"sink":)" + json::quoted(name_) + R"(,"reason":)" + json::quoted(reason) + '}', name_);
+  hub_.say("sink", event_name(state),
+           R"({"sink":)" + json::quoted(name_) + R"(,"reason":)" + json::quoted(reason) + '}', name_);
   stop_if_done();
 }
 
@@ -151,15 +164,19 @@ void SinkPump::unroutable(std::size_t route, const std::string& routing_key, con
 
 void SinkPump::say_loss() {
   const Cursor::Loss loss = cursor_->take_loss();
-  log::error("retention deleted events before the sink had them",
-             {{"sink", name_}, {"after", cursor_->position()}, {"gone_through", loss.gone_through}, {"oldest", loss.oldest}});
+  log::error("retention deleted events before the sink had them", {{"sink", name_},
+                                                                   {"after", cursor_->position()},
+                                                                   {"gone_through", loss.gone_through},
+                                                                   {"oldest", loss.oldest}});
   hub_.say("gap", "UNRECOVERED",
-           R"({"sink":)" + json::quoted(name_) + R"(,"reason":"retention","after":")" + std::to_string(cursor_->position()) +
-               R"(","gone_through":")" + std::to_string(loss.gone_through) + R"(","oldest":")" + std::to_string(loss.oldest) + "\"}",
+           R"({"sink":)" + json::quoted(name_) + R"(,"reason":"retention","after":")" +
+               std::to_string(cursor_->position()) + R"(","gone_through":")" +
+               std::to_string(loss.gone_through) + R"(","oldest":")" + std::to_string(loss.oldest) + "\"}",
            name_);
 }
 
-// A sink that is up gets what is durable by now; one that is not finds it in the journal after the next start.
+// A sink that is up gets what is durable by now; one that is not finds it in the journal after the next
+// start.
 void SinkPump::stop(std::chrono::milliseconds deadline, std::function<void()> stopped) {
   stop_after_ = hub_.durable_id();
   stop_deadline_ = SteadyClock::now() + deadline;
@@ -170,8 +187,10 @@ void SinkPump::stop(std::chrono::milliseconds deadline, std::function<void()> st
 
 void SinkPump::stop_if_done() {
   if (!stopped_ || stopping_) return;
-  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(stop_deadline_ - SteadyClock::now());
-  if (state_ == bridges::SinkState::up && confirmed_ < stop_after_ && left.count() > 0) return;  // the next confirm asks again
+  const auto left =
+      std::chrono::duration_cast<std::chrono::milliseconds>(stop_deadline_ - SteadyClock::now());
+  if (state_ == bridges::SinkState::up && confirmed_ < stop_after_ && left.count() > 0)
+    return;  // the next confirm asks again
   stopping_ = true;
   sink_->stop(std::max(left, std::chrono::milliseconds(0)), [this] { stopped_(); });
 }
@@ -181,8 +200,10 @@ SinkPump::Status SinkPump::status() const {
   const std::uint64_t all = backlog_ + hub_.published() - published_at_start_;
   if (confirmed_ < hub_.last_id()) status.lag_events = all > done_ ? all - done_ : 0;
   if (status.lag_events > 0) {
-    // The age of the oldest that waits; where none is in hand yet, the id of the last confirmed one is its time.
-    const WallMicros oldest = batches_.empty() ? static_cast<WallMicros>(confirmed_) : batches_.front().received_at;
+    // The age of the oldest that waits; where none is in hand yet, the id of the last confirmed one is its
+    // time.
+    const WallMicros oldest =
+        batches_.empty() ? static_cast<WallMicros>(confirmed_) : batches_.front().received_at;
     status.lag_seconds = static_cast<double>(std::max<WallMicros>(wall_now() - oldest, 0)) / 1e6;
   }
   return status;

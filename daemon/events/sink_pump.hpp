@@ -1,6 +1,11 @@
-// Moves one sink along the journal: reads durable events, applies the routes, offers deliveries while the sink has room, and stores the
-// cursor as confirms come in. One for each sink; I/O thread only. Whoever destroys it drops its metrics (label `sink`) first.
+// Moves one sink along the journal: reads durable events, applies the routes, offers deliveries while the
+// sink has room, and stores the cursor as confirms come in. One for each sink; I/O thread only. Whoever
+// destroys it drops its metrics (label `sink`) first.
 #pragma once
+
+#include "bridges/sink.hpp"
+#include "daemon/events/cursor.hpp"
+#include "daemon/events/routes.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -8,10 +13,6 @@
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "bridges/sink.hpp"
-#include "daemon/events/cursor.hpp"
-#include "daemon/events/routes.hpp"
 
 namespace bridge55::events {
 
@@ -27,7 +28,8 @@ class SinkPump {
     double lag_seconds = 0;
   };
 
-  SinkPump(Hub& hub, metrics::Registry& metrics, std::string name, std::unique_ptr<bridges::Sink> sink, SinkRoutes routes);
+  SinkPump(Hub& hub, metrics::Registry& metrics, std::string name, std::unique_ptr<bridges::Sink> sink,
+           SinkRoutes routes);
   ~SinkPump();
 
   // Goes on after the stored cursor (0: from the earliest event held).

@@ -1,6 +1,5 @@
 // LD_PRELOAD: every sync takes $SLOW_SYNC_MS longer, as a stalled disk would.
 #include <cstdlib>
-
 #include <dlfcn.h>
 #include <unistd.h>
 
@@ -9,11 +8,14 @@ namespace {
 using Sync = int (*)(int);
 
 void stall() {
-  const char* ms = std::getenv("SLOW_SYNC_MS");  // NOLINT(concurrency-mt-unsafe): set before the process starts
+  const char* ms =
+      std::getenv("SLOW_SYNC_MS");  // NOLINT(concurrency-mt-unsafe): set before the process starts
   if (ms != nullptr) usleep(static_cast<useconds_t>(std::atoi(ms)) * 1000);
 }
 
-Sync real(const char* name) { return reinterpret_cast<Sync>(dlsym(RTLD_NEXT, name)); }
+Sync real(const char* name) {
+  return reinterpret_cast<Sync>(dlsym(RTLD_NEXT, name));
+}
 
 }  // namespace
 

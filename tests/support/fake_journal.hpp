@@ -1,13 +1,14 @@
-// A journal in memory for tests of what stands around it: commits and reads happen when the test says so, or at once.
+// A journal in memory for tests of what stands around it: commits and reads happen when the test says so, or
+// at once.
 #pragma once
+
+#include "daemon/events/journal.hpp"
 
 #include <algorithm>
 #include <deque>
 #include <map>
 #include <string>
 #include <vector>
-
-#include "daemon/events/journal.hpp"
 
 namespace bridge55::tests {
 
@@ -59,7 +60,9 @@ class FakeJournal : public events::Journal {
   events::EventId ceiling() const override { return ceiling_value; }
   void want_ceiling(events::EventId at_least) override { wanted_ceilings.push_back(at_least); }
   void store_cursor(const std::string& sink, events::EventId id) override { cursors[sink] = id; }
-  void store_consumer(const events::ConsumerRecord& consumer) override { consumers[consumer.name] = consumer; }
+  void store_consumer(const events::ConsumerRecord& consumer) override {
+    consumers[consumer.name] = consumer;
+  }
   void drop_consumer(const std::string& name) override { consumers.erase(name); }
   void drop_cursor(const std::string& sink) override { cursors.erase(sink); }
   void barrier(std::function<void()> then) override {
@@ -71,7 +74,8 @@ class FakeJournal : public events::Journal {
     reads_.emplace_back(std::move(request), std::move(then));
   }
   void count_after(events::EventId after, std::function<void(std::uint64_t)> then) override {
-    then(static_cast<std::uint64_t>(std::count_if(rows.begin(), rows.end(), [&](const auto& row) { return row->id() > after; })));
+    then(static_cast<std::uint64_t>(
+        std::count_if(rows.begin(), rows.end(), [&](const auto& row) { return row->id() > after; })));
   }
   void hold_from(events::EventId id) override { held_from = id; }
   events::JournalStats stats() const override { return stats_value; }
@@ -82,7 +86,8 @@ class FakeJournal : public events::Journal {
   void run_barriers() {
     std::vector<std::function<void()>> now;
     now.swap(barriers_);
-    for (auto& then : now) then();
+    for (auto& then : now)
+      then();
   }
   events::ReadResult look(const events::ReadRequest& request) const {
     events::ReadResult result;
@@ -92,8 +97,11 @@ class FakeJournal : public events::Journal {
     std::size_t bytes = 0, scanned = 0;
     for (const auto& row : rows) {
       if (row->id() <= request.after || (request.before != 0 && row->id() >= request.before)) continue;
-      if ((request.from != 0 && row->received_at() < request.from) || (request.to != 0 && row->received_at() >= request.to)) continue;
-      if (result.events.size() >= request.max_events || bytes >= request.max_bytes || scanned >= request.max_scanned) {
+      if ((request.from != 0 && row->received_at() < request.from) ||
+          (request.to != 0 && row->received_at() >= request.to))
+        continue;
+      if (result.events.size() >= request.max_events || bytes >= request.max_bytes ||
+          scanned >= request.max_scanned) {
         result.more = true;
         return result;
       }

@@ -1,14 +1,14 @@
 // The hub's numbering and the cursors over tail and journal, on a journal in memory.
 #include "daemon/events/cursor.hpp"
 
+#include "daemon/base/metrics.hpp"
+#include "tests/support/fake_journal.hpp"
+
 #include <memory>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
-
-#include "daemon/base/metrics.hpp"
-#include "tests/support/fake_journal.hpp"
 
 namespace bridge55::events {
 namespace {
@@ -35,21 +35,24 @@ struct CursorTest : testing::Test {
     return event->id();
   }
   void publish_many(int from, int to) {
-    for (int i = from; i < to; ++i) publish(std::to_string(i));
+    for (int i = from; i < to; ++i)
+      publish(std::to_string(i));
   }
   // Takes everything that is there, answering journal reads as they come.
   std::vector<std::string> drain(Cursor& cursor, std::size_t step = SIZE_MAX) {
     std::vector<std::string> seen;
     while (true) {
       const auto events = cursor.next(step);
-      for (const auto& event : events) seen.emplace_back(event->payload());
+      for (const auto& event : events)
+        seen.emplace_back(event->payload());
       cursor.advance(events.size());
       if (events.empty() && (cursor.has_loss() || journal.answer_reads() == 0)) return seen;
     }
   }
   static std::vector<std::string> numbers(int from, int to) {
     std::vector<std::string> all;
-    for (int i = from; i < to; ++i) all.push_back(std::to_string(i));
+    for (int i = from; i < to; ++i)
+      all.push_back(std::to_string(i));
     return all;
   }
 };
@@ -119,7 +122,8 @@ TEST_F(CursorTest, EventsArrivingDuringTheCatchUpAreNotMissed) {
   int next = 3'000;
   for (int turn = 0; turn < 400; ++turn) {
     const auto events = cursor.next(50);
-    for (const auto& event : events) seen.emplace_back(event->payload());
+    for (const auto& event : events)
+      seen.emplace_back(event->payload());
     cursor.advance(events.size());
     if (turn % 3 == 0) publish_many(next, next + 10), next += 10;
     if (events.empty()) journal.answer_reads();
@@ -215,7 +219,8 @@ TEST_F(CursorTest, WhatAWokenConsumerSaysIsDeliveredToo) {
   bool said = false;
   cursor = std::make_unique<Cursor>(*hub, hub->last_id(), Cursor::Reads::live, [&] {
     const auto events = cursor->next();
-    for (const auto& event : events) seen.emplace_back(event->payload());
+    for (const auto& event : events)
+      seen.emplace_back(event->payload());
     cursor->advance(events.size());
     if (!said) {
       said = true;
@@ -241,7 +246,8 @@ TEST_F(CursorTest, OnAFullDiskMemoryIsBoundedAndASlowCursorWaitsForTheDiskWithou
   hub->on_writable(false);
   Cursor slow(*hub, 0, Cursor::Reads::live, [] {});
   const std::string big = '"' + std::string(1 << 20, 'x') + '"';
-  for (int i = 0; i < 200; ++i) publish(big);
+  for (int i = 0; i < 200; ++i)
+    publish(big);
   EXPECT_FALSE(hub->must_pause());
   EXPECT_LE(hub->tail().bytes(), 20'000u + 2 * Journal::kInboxLimit + (3u << 20));
   EXPECT_TRUE(drain(slow).empty()) << "what it needs has left the memory and is not on disk yet";
@@ -261,7 +267,8 @@ TEST_F(CursorTest, EqualFactsThatAreBothNewAfterAReconnectAreBothTaken) {
   EXPECT_TRUE(hub->publish(facts, true));
   EXPECT_TRUE(hub->publish(facts, true));
   hub->session_began("abp");
-  for (int i = 0; i < 3; ++i) EXPECT_FALSE(hub->publish(facts, true)) << i;
+  for (int i = 0; i < 3; ++i)
+    EXPECT_FALSE(hub->publish(facts, true)) << i;
   EXPECT_TRUE(hub->publish(facts, true));
 }
 

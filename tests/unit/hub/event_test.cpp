@@ -23,22 +23,25 @@ Facts order_update(std::string_view frame) {
 
 Event::Stamp stamp() {
   Event::Stamp s{1771183909789001, 1771183909789001, {}};
-  for (std::size_t i = 0; i < s.message_id.size(); ++i) s.message_id[i] = static_cast<std::uint8_t>(i * 17);
+  for (std::size_t i = 0; i < s.message_id.size(); ++i)
+    s.message_id[i] = static_cast<std::uint8_t>(i * 17);
   return s;
 }
 
 EventPtr through_journal(const Event& event) {
   const std::string meta = event.encode_meta();
-  return Event::from_row(
-      {event.id(), event.received_at(), event.source(), event.channel(), event.name(), event.key(), meta, event.raw()});
+  return Event::from_row({event.id(), event.received_at(), event.source(), event.channel(), event.name(),
+                          event.key(), meta, event.raw()});
 }
 
 TEST(Event, EnvelopeIsWhatTheContractShows) {
-  const auto event = Event::make(stamp(), order_update(R"({"type":"data","payload":{"orderId":327, "a":1.50}})"));
-  EXPECT_EQ(event->envelope(),
-            R"({"id":"1771183909789001","message_id":"00112233445566778899aabbccddeeff","source":"abp","channel":"orders",)"
-            R"("event":"UPDATE","key":"327","received_at":"2026-02-15T19:31:49.789001Z",)"
-            R"("upstream":{"seq":1,"ts":1771183909789,"subscription":1},"payload":{"orderId":327, "a":1.50}})");
+  const auto event =
+      Event::make(stamp(), order_update(R"({"type":"data","payload":{"orderId":327, "a":1.50}})"));
+  EXPECT_EQ(
+      event->envelope(),
+      R"({"id":"1771183909789001","message_id":"00112233445566778899aabbccddeeff","source":"abp","channel":"orders",)"
+      R"("event":"UPDATE","key":"327","received_at":"2026-02-15T19:31:49.789001Z",)"
+      R"("upstream":{"seq":1,"ts":1771183909789,"subscription":1},"payload":{"orderId":327, "a":1.50}})");
 }
 
 TEST(Event, WhatUpstreamDidNotSendIsAbsent) {
@@ -58,12 +61,14 @@ TEST(Event, EveryStreamFormHoldsTheSameEnvelope) {
   const auto event = Event::make(stamp(), order_update(R"({"payload":{"x":"y"}})"));
   const std::string envelope(event->envelope());
   EXPECT_EQ(event->line(), envelope + "\n");
-  EXPECT_EQ(std::string(event->sse_head()) + std::string(event->sse_body()), "id: 1771183909789001\ndata: " + envelope + "\n\n");
+  EXPECT_EQ(std::string(event->sse_head()) + std::string(event->sse_body()),
+            "id: 1771183909789001\ndata: " + envelope + "\n\n");
   ASSERT_GT(envelope.size(), 125u);
   const std::string frame(event->ws_frame());
   EXPECT_EQ(static_cast<unsigned char>(frame[0]), 0x81);
   EXPECT_EQ(static_cast<unsigned char>(frame[1]), 126);
-  EXPECT_EQ(static_cast<unsigned char>(frame[2]) * 256u + static_cast<unsigned char>(frame[3]), envelope.size());
+  EXPECT_EQ(static_cast<unsigned char>(frame[2]) * 256u + static_cast<unsigned char>(frame[3]),
+            envelope.size());
   EXPECT_EQ(frame.substr(4), envelope);
 }
 
@@ -119,7 +124,9 @@ TEST(Event, DamagedRowsAreRefusedAtEveryByteCount) {
   const auto event = Event::make(stamp(), order_update(R"({"payload":{"orderId":327}})"));
   const std::string meta = event->encode_meta();
   for (std::size_t cut = 0; cut < meta.size(); ++cut) {
-    EXPECT_FALSE(Event::from_row({1, 1, "abp", "orders", "UPDATE", "327", std::string_view(meta).substr(0, cut), event->raw()})) << cut;
+    EXPECT_FALSE(Event::from_row(
+        {1, 1, "abp", "orders", "UPDATE", "327", std::string_view(meta).substr(0, cut), event->raw()}))
+        << cut;
   }
   EXPECT_FALSE(Event::from_row({1, 1, "abp", "orders", "UPDATE", "327", meta, event->raw().substr(0, 12)}));
 }

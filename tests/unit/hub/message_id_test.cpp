@@ -83,7 +83,7 @@ TEST(MessageIds, MemoryIsBoundedAndOldFactsLeave) {
 TEST(MessageIds, ManyFactsAreToldApartWhileOthersExpire) {
   MessageIds ids;
   WallMicros now = kStart;
-  for (int i = 0; i < 300'000; ++i, now += 10'000) {  // 3,000 s: five windows
+  for (int i = 0; i < 300'000; ++i, now += 10'000) {          // 3,000 s: five windows
     const std::string payload = std::to_string(i % 100'000);  // comes again after 1,000 s: forgotten by then
     ASSERT_EQ(ids.accept(fact(payload), static_cast<EventId>(i), now).equal_before, 0u) << i;
     if (i % 1000 == 0 && i > 500) {

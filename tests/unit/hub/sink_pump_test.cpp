@@ -1,9 +1,9 @@
 #include "daemon/events/sink_pump.hpp"
 
-#include <gtest/gtest.h>
-
 #include "daemon/base/metrics.hpp"
 #include "tests/support/fake_journal.hpp"
+
+#include <gtest/gtest.h>
 
 namespace bridge55::events {
 namespace {
@@ -18,7 +18,8 @@ struct FakeSink : bridges::Sink {
   std::size_t room() const override { return window - std::min(window, unconfirmed); }
   void offer(std::vector<bridges::Delivery> deliveries) override {
     unconfirmed += deliveries.size();
-    for (auto& delivery : deliveries) offered.push_back(std::move(delivery));
+    for (auto& delivery : deliveries)
+      offered.push_back(std::move(delivery));
   }
   void stop(std::chrono::milliseconds, std::function<void()> then) override {
     stopped = true;
@@ -69,7 +70,8 @@ struct SinkPumpTest : testing::Test {
 
 TEST_F(SinkPumpTest, OffersNoMoreThanTheWindowAndGoesOnAfterConfirms) {
   start();
-  for (int i = 0; i < 10; ++i) publish("orders");
+  for (int i = 0; i < 10; ++i)
+    publish("orders");
   EXPECT_EQ(sink->offered.size(), 4u);
   sink->confirm_all();
   EXPECT_EQ(sink->offered.size(), 8u);
@@ -178,7 +180,8 @@ TEST_F(SinkPumpTest, WhatRetentionDeletedUnderTheCursorIsSaid) {
   journal.read_at_once = true;
   auto made = std::make_unique<FakeSink>();
   sink = made.get();
-  SinkPump over(later, metrics, "rabbit", std::move(made), std::get<SinkRoutes>(SinkRoutes::compile({}, "rabbit")));
+  SinkPump over(later, metrics, "rabbit", std::move(made),
+                std::get<SinkRoutes>(SinkRoutes::compile({}, "rabbit")));
   over.start(first);
   ASSERT_EQ(sink->offered.size(), 2u);
   EXPECT_EQ(sink->offered[1].event->channel(), "gap");
