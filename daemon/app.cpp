@@ -212,8 +212,6 @@ local::Providers Daemon::providers() {
     return reload(app.name.empty() ? "a local app" : app.name);
   };
   providers.consumer_expired = [this](const events::ConsumerRecord& consumer) {
-    log::warning("a durable consumer was dropped, nobody used it",
-                 {{"consumer", consumer.name}, {"owner", consumer.owner}});
     hub_->say("control", "CONSUMER_EXPIRED",
               R"({"consumer":)" + json::quoted(consumer.name) + R"(,"cursor":")" +
                   std::to_string(consumer.cursor) + "\"}");

@@ -64,7 +64,7 @@ struct JournalStats {
   std::string trouble;  // why not writable, in words
 };
 
-// What a commit carries besides events.
+// Which part of the journal, and how much of it at once.
 struct ReadRequest {
   EventId after = 0;           // exclusive
   EventId before = 0;          // exclusive; 0: no upper bound
