@@ -1,5 +1,6 @@
 #include "daemon/app.hpp"
 
+#include "bridges/apis.hpp"
 #include "config/loader.hpp"
 #include "daemon/base/crash_point.hpp"
 #include "daemon/base/log.hpp"
@@ -8,6 +9,7 @@
 #include "daemon/events/hub.hpp"
 #include "daemon/events/journal.hpp"
 #include "daemon/events/json.hpp"
+#include "daemon/gateway/gateway.hpp"
 #include "daemon/local/server.hpp"
 #include "daemon/sinks.hpp"
 #include "daemon/status.hpp"
@@ -96,6 +98,7 @@ class Daemon {
   events::Recovered recovered_;
   std::unique_ptr<events::Journal> journal_;
   std::unique_ptr<events::Hub> hub_;
+  std::unique_ptr<gateway::Gateway> gateway_;
   std::unique_ptr<local::Server> server_;
   std::unique_ptr<Sinks> sinks_;
   std::unique_ptr<Upstreams> upstreams_;
@@ -146,7 +149,14 @@ void Daemon::open() {
   hub_->on_resume([this] { upstreams_->resume(); });
   handle_journal();
 
-  // 3. The local door, and behind it the sinks, each where it stood.
+  // 3. The gateway: what the last run left open is looked up before any app can ask.
+  journal_->set_trades_keep(config_.trades_keep);
+  gateway_ = std::make_unique<gateway::Gateway>(
+      gateway::Gateway::Setup{io_, *hub_, metrics_, bridges::make_api, config_.journal.path + ".sends"}, config_,
+      recovered_);
+  gateway_->resume(recovered_);
+
+  // 4. The local door, and behind it the sinks, each where it stood.
   server_ = std::make_unique<local::Server>(io_, door_settings(config_), *hub_, metrics_, providers());
   server_->restore(recovered_.consumers);
   sinks_ = std::make_unique<Sinks>(io_, *hub_, metrics_, *server_);
@@ -156,8 +166,13 @@ void Daemon::open() {
     hub_->say("gap", "UNRECOVERED", R"({"reason":"journal","what":)" + json::quoted(repair) + '}');
   }
 
-  // 4. The upstream sessions, last: from here on events arrive.
-  upstreams_ = std::make_unique<Upstreams>(io_, *hub_, metrics_);
+  // 5. The upstream sessions, last: from here on events arrive.
+  Upstreams::Watch watch;
+  watch.emergency = [this](std::string_view source, std::string_view payload) {
+    gateway_->emergency_told(source, payload);
+  };
+  watch.ended = [this](std::string_view source) { gateway_->session_ended(source); };
+  upstreams_ = std::make_unique<Upstreams>(io_, *hub_, metrics_, std::move(watch));
   upstreams_->apply(config_.upstreams, recovered_.fresh        ? ""
                                        : recovered_.clean_stop ? "restart"
                                                                : "unclean_stop");
@@ -211,6 +226,7 @@ local::Providers Daemon::providers() {
   providers.reload = [this](const local::App& app) {
     return reload(app.name.empty() ? "a local app" : app.name);
   };
+  providers.handlers = {gateway_.get()};
   providers.consumer_expired = [this](const events::ConsumerRecord& consumer) {
     hub_->say("control", "CONSUMER_EXPIRED",
               R"({"consumer":)" + json::quoted(consumer.name) + R"(,"cursor":")" +
@@ -230,12 +246,16 @@ Snapshot Daemon::snapshot() const {
   if (server_) now.consumers = server_->consumers();
   now.journal = journal_->stats();
   now.draining = draining_;
+  now.limits = gateway_->limits_json();
+  now.paused = gateway_->paused_json();
+  now.emergency = gateway_->emergency_json();
   return now;
 }
 
 // Housekeeping, once a second.
 void Daemon::tick() {
   hub_->tick(wall_now());
+  gateway_->tick();
   const auto sink = sinks_->lowest_cursor(), consumer = server_->lowest_cursor();
   journal_->hold_from(std::min(sink.value_or(UINT64_MAX), consumer.value_or(UINT64_MAX)));
   if (notifier_.active()) {
@@ -310,6 +330,8 @@ local::Outcome Daemon::reload(const std::string& who) {
   config_ = std::move(loaded.config);
   launch_.config_hash = loaded.canonical_hash;
   journal_->set_retention(config_.journal);
+  journal_->set_trades_keep(config_.trades_keep);
+  gateway_->apply(config_);
   try {
     sinks_->apply(config_.sinks, config_.routes);
   } catch (const local::ListenError& error) {  // a UNIX sink's path: the others are in force
@@ -342,7 +364,10 @@ void Daemon::drain(const char* why) {
   upstreams_->stop([this] {
     crash_point("drain.upstreams_stopped");
     const auto go_on = [this] {
-      server_->drain(kDrain, [this] { sinks_->stop(kDrain, [this] { finish(); }); });
+      server_->drain(kDrain, [this] {
+        gateway_->stop();
+        sinks_->stop(kDrain, [this] { finish(); });
+      });
     };
     if (journal_->stats().writable) {
       journal_->barrier(go_on);

@@ -116,11 +116,11 @@ std::string status_json(const Snapshot& now, bool name_consumers) {
     out["gaps"].push_back(
         {{"source", gap.source}, {"reason", gap.reason}, {"since", time_or_null(gap.since)}});
   }
-  out["limits"] = Json::array();
+  out["limits"] = Json::parse(now.limits, nullptr, false);
   out["journal"] = of(now.journal);
   out["draining"] = now.draining;
-  out["paused"] = false;
-  out["emergency"] = Json::object();
+  out["paused"] = Json::parse(now.paused, nullptr, false);
+  out["emergency"] = Json::parse(now.emergency, nullptr, false);
   return out.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

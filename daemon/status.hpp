@@ -22,6 +22,7 @@ struct Snapshot {
   std::vector<Upstreams::Gap> gaps;
   events::JournalStats journal;
   bool draining = false;
+  std::string limits = "[]", paused = "[]", emergency = "{}";  // JSON, of the gateway
 };
 
 // `name_consumers`: the asker may see whose consumers they are (scope admin).

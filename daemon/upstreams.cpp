@@ -17,11 +17,14 @@ struct Upstreams::Entry : bridges::SourceHost {
 
   events::EventId publish(const events::Facts& facts, bool may_repeat) override {
     const events::EventPtr event = owner.hub_.publish(facts, may_repeat);
+    if (facts.channel == "emergency" && owner.watch_.emergency)
+      owner.watch_.emergency(settings.name, facts.payload);
     return event ? event->id() : 0;
   }
   void say(std::string_view channel, std::string_view event, std::string_view payload,
            std::string_view about) override {
     if (channel == "session" && event == "UP") owner.hub_.session_began(about);
+    if (channel == "session" && event == "DOWN" && owner.watch_.ended) owner.watch_.ended(settings.name);
     if (channel == "gap") {
       if (event == "DETECTED") {
         owner.gaps_[std::string(about)] = {std::string(about), json::text(json::find(payload, "reason")),
@@ -40,8 +43,8 @@ struct Upstreams::Entry : bridges::SourceHost {
   std::unique_ptr<bridges::Source> source;
 };
 
-Upstreams::Upstreams(boost::asio::io_context& io, events::Hub& hub, metrics::Registry& metrics)
-    : io_(io), hub_(hub), metrics_(metrics) {}
+Upstreams::Upstreams(boost::asio::io_context& io, events::Hub& hub, metrics::Registry& metrics, Watch watch)
+    : io_(io), hub_(hub), metrics_(metrics), watch_(std::move(watch)) {}
 Upstreams::~Upstreams() = default;
 
 void Upstreams::apply(const std::vector<config::Upstream>& wanted, const std::string& opening_gap) {

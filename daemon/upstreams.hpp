@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace boost::asio {
@@ -25,7 +26,12 @@ class Upstreams {
     WallMicros since = 0;
   };
 
-  Upstreams(boost::asio::io_context& io, events::Hub& hub, metrics::Registry& metrics);
+  // What the gateway wants to hear of the sessions.
+  struct Watch {
+    std::function<void(std::string_view source, std::string_view payload)> emergency;
+    std::function<void(std::string_view source)> ended;
+  };
+  Upstreams(boost::asio::io_context& io, events::Hub& hub, metrics::Registry& metrics, Watch watch);
   ~Upstreams();
 
   // Starts what is new, replaces what changed, stops what is gone; sessions whose settings did not change are
@@ -45,6 +51,7 @@ class Upstreams {
   boost::asio::io_context& io_;
   events::Hub& hub_;
   metrics::Registry& metrics_;
+  Watch watch_;
   std::vector<std::unique_ptr<Entry>> entries_;
   std::map<std::string, Gap> gaps_;
 };

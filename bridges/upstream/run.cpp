@@ -1,10 +1,10 @@
 #include "bridges/upstream/run.hpp"
 
-#include "bridges/upstream/endpoint.hpp"
 #include "bridges/upstream/protocols.hpp"
 #include "bridges/upstream/reports.hpp"
 #include "daemon/base/crash_point.hpp"
 #include "daemon/base/log.hpp"
+#include "daemon/net/endpoint.hpp"
 #include "daemon/net/ws_handshake.hpp"
 
 #include <cstdlib>
@@ -64,7 +64,7 @@ WsSession::Run::Run(const Parts& parts, config::Upstream settings)
 // ---- connecting: each step has a deadline of its own
 
 awaitable<bool> WsSession::Run::open(End& end) {
-  const auto endpoint = parse_endpoint(settings_.ws_url);
+  const auto endpoint = net::parse_endpoint(settings_.ws_url);
   if (!endpoint) {
     end = {Cause::connect, "ws_url is not a WebSocket URL", 0, {}};
     co_return false;
@@ -81,8 +81,8 @@ awaitable<bool> WsSession::Run::open(End& end) {
   co_return upgraded && !stopping_;
 }
 
-awaitable<bool> WsSession::Run::connect(const Endpoint& endpoint, End& end) {
-  const ProxyChoice choice = choose_proxy(endpoint, settings_.proxy.reveal(), environment);
+awaitable<bool> WsSession::Run::connect(const net::Endpoint& endpoint, End& end) {
+  const net::ProxyChoice choice = net::choose_proxy(endpoint, settings_.proxy.reveal(), environment);
   if (!choice.trouble.empty()) {
     end = {Cause::connect, choice.trouble, 0, {}};
     co_return false;
@@ -114,7 +114,7 @@ awaitable<bool> WsSession::Run::connect(const Endpoint& endpoint, End& end) {
   co_return false;
 }
 
-awaitable<bool> WsSession::Run::upgrade(const Endpoint& endpoint, End& end) {
+awaitable<bool> WsSession::Run::upgrade(const net::Endpoint& endpoint, End& end) {
   net::Upgrade request{endpoint.host_header, endpoint.target, {{"User-Agent", "bridge55"}}};
   // The vendor's sockets take the key in the login (vendor docs: "No authentication is needed at connection
   // time").

@@ -14,6 +14,10 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+namespace bridge55::net {
+struct Endpoint;
+}
+
 namespace bridge55::upstream {
 
 namespace asio = boost::asio;
@@ -36,8 +40,8 @@ class WsSession::Run final : public Actions, public std::enable_shared_from_this
  private:
   awaitable<End> live();
   awaitable<bool> open(End& end);  // false: `end` says why
-  awaitable<bool> connect(const struct Endpoint& endpoint, End& end);
-  awaitable<bool> upgrade(const struct Endpoint& endpoint, End& end);
+  awaitable<bool> connect(const net::Endpoint& endpoint, End& end);
+  awaitable<bool> upgrade(const net::Endpoint& endpoint, End& end);
   awaitable<void> read();
   awaitable<void> pause();
   awaitable<void> say_goodbye(const End& end);

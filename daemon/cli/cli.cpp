@@ -19,10 +19,10 @@ int parse_and_run(int argc, char** argv) {
   app.require_subcommand(1);
   app.fallthrough();
   std::string config = "/etc/bridge55/bridge55.yaml";
-  std::string socket = "/run/bridge55/api.sock";
+  std::string socket;
   app.add_option("--config", config, "The config file")->capture_default_str();
-  app.add_option("--socket", socket, "The daemon's UNIX socket, for verbs that talk to a running daemon")
-      ->capture_default_str();
+  app.add_option("--socket", socket,
+                 "The daemon's UNIX socket, for verbs that talk to a running daemon (default: as the config says)");
 
   std::function<int()> verb;
   app.add_subcommand("run", "Run the daemon in the foreground")->callback([&] {
@@ -49,6 +49,20 @@ int parse_and_run(int argc, char** argv) {
   show->add_subcommand("schema", "The JSON Schema of the config file, for editors")->callback([&] {
     verb = [] { return schema_verb(); };
   });
+
+  app.add_subcommand("reload", "Apply the changed config file")->callback([&] {
+    verb = [&] { return reload_verb({socket, config}); };
+  });
+  SwitchScope scope;
+  auto* pause = app.add_subcommand("pause", "Stop placements until `resume`, restarts included; cancels pass");
+  auto* resume = app.add_subcommand("resume", "Allow placements again");
+  for (auto* one : {pause, resume}) {
+    one->add_option("--app", scope.app, "Only those of this client");
+    one->add_option("--upstream", scope.upstream, "Only those to this upstream");
+  }
+  resume->add_flag("--emergency", scope.emergency, "Overrule the vendor's emergency until it changes");
+  pause->callback([&] { verb = [&] { return pause_verb({socket, config}, scope); }; });
+  resume->callback([&] { verb = [&] { return resume_verb({socket, config}, scope); }; });
 
   try {
     app.parse(argc, argv);

@@ -5,7 +5,9 @@
 #include "config/show.hpp"
 #include "config/starter.hpp"
 #include "daemon/app.hpp"
+#include "daemon/cli/ask.hpp"
 #include "daemon/cli/connect.hpp"
+#include "daemon/events/json.hpp"
 
 #include <cerrno>
 #include <cstdio>
@@ -21,17 +23,12 @@ namespace {
 
 constexpr int kNoPermission = 77, kBadConfig = 78, kUnavailable = 69;
 
-// Settings that are read and checked but not served yet. Somebody who sets a guard must not believe that it
-// guards.
+// Settings that are read and checked but not served yet: nobody must rely on them.
 std::vector<std::string> without_effect(const config::Config& config) {
   std::vector<std::string> keys;
   for (const config::Upstream& upstream : config.upstreams) {
     const std::string at = "upstreams." + upstream.name;
-    if (upstream.kind == config::UpstreamKind::scraping) keys.push_back(at);
     if (upstream.sessions > 1) keys.push_back(at + ".sessions");
-    if (upstream.guard != config::Guard{}) keys.push_back(at + ".guard");
-    if (!upstream.share.empty()) keys.push_back(at + ".share");
-    if (!upstream.cache.empty()) keys.push_back(at + ".cache");
   }
   for (const config::Relay& relay : config.relays)
     keys.push_back("relays." + relay.name);
@@ -103,6 +100,28 @@ int show_verb(const std::string& config_path) {
   if (!loaded) return kBadConfig;
   std::cout << config::show(loaded->config);
   return 0;
+}
+
+int reload_verb(const Daemon& daemon) {
+  return post(daemon, "/admin/reload", "");
+}
+
+namespace {
+std::string switch_body(const SwitchScope& scope) {
+  std::string body = "{";
+  if (!scope.app.empty()) body += R"("app":)" + json::quoted(scope.app);
+  if (!scope.upstream.empty()) body += (body.size() > 1 ? "," : "") + (R"("upstream":)" + json::quoted(scope.upstream));
+  if (scope.emergency) body += std::string(body.size() > 1 ? "," : "") + R"("emergency":true)";
+  return body + '}';
+}
+}  // namespace
+
+int pause_verb(const Daemon& daemon, const SwitchScope& scope) {
+  return post(daemon, "/admin/pause", switch_body(scope));
+}
+
+int resume_verb(const Daemon& daemon, const SwitchScope& scope) {
+  return post(daemon, "/admin/resume", switch_body(scope));
 }
 
 int schema_verb() {

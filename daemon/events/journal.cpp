@@ -7,6 +7,7 @@
 #include "daemon/events/journal_writer.hpp"
 
 #include <algorithm>
+#include <deque>
 #include <utility>
 
 #include <boost/asio/io_context.hpp>
@@ -102,6 +103,29 @@ class SqliteJournal : public Journal {
   void drop_consumer(const std::string& name) override {
     inbox_.order([&](Orders& orders) { orders.consumers[name] = std::nullopt; });
   }
+  void store_trade(TradeRecord trade, std::function<void()> durable) override {
+    auto shared = std::make_shared<const TradeRecord>(std::move(trade));
+    unstored_.push_back({shared, std::move(durable)});
+    inbox_.hurry({std::move(shared), {}, {}});
+  }
+  void store_switch(std::string name, std::string value, std::function<void()> durable) override {
+    unstored_.push_back({nullptr, std::move(durable)});
+    inbox_.hurry({nullptr, std::move(name), std::move(value)});
+  }
+  void read_trade(std::string uuid, std::function<void(std::optional<TradeRecord>)> then) override {
+    auto waiting = newest_unstored(uuid);
+    auto choose = [waiting = std::move(waiting), then = std::move(then)](std::optional<TradeRecord> found) {
+      if (waiting != nullptr && (!found || found->id <= waiting->id)) found = *waiting;
+      then(std::move(found));
+    };
+    reader_->find_trade(std::move(uuid), [mailbox = mailbox_, choose = std::move(choose)](
+                                             std::optional<TradeRecord> found) mutable {
+      mailbox->post(
+          [choose = std::move(choose), found = std::move(found)]() mutable { choose(std::move(found)); });
+    });
+  }
+  void set_trades_keep(config::Duration keep) override { writer_->set_trades_keep(keep); }
+
   void barrier(std::function<void()> then) override {
     inbox_.order([&](Orders& orders) { orders.barriers.push_back(std::move(then)); });
   }
@@ -135,6 +159,29 @@ class SqliteJournal : public Journal {
     reader_->stop();
   }
 
+  // Stored and not durable yet, oldest first. The callbacks stay on this thread.
+  struct Unstored {
+    std::shared_ptr<const TradeRecord> trade;  // else a switch
+    std::function<void()> durable;
+  };
+
+  std::shared_ptr<const TradeRecord> newest_unstored(const std::string& uuid) const {
+    std::shared_ptr<const TradeRecord> newest;
+    for (const Unstored& item : unstored_) {
+      if (item.trade == nullptr || (newest != nullptr && item.trade->id < newest->id)) continue;
+      if (holds(*item.trade, uuid)) newest = item.trade;
+    }
+    return newest;
+  }
+
+  void stored(std::size_t count) {
+    for (; count > 0; --count) {
+      const std::function<void()> durable = std::move(unstored_.front().durable);
+      unstored_.pop_front();
+      if (durable) durable();
+    }
+  }
+
   Writer::Signals signals() {
     Mailbox* box = mailbox_.get();  // the threads end before it does
     Writer::Signals out;
@@ -161,6 +208,7 @@ class SqliteJournal : public Journal {
           then();
       });
     };
+    out.stored = [this, box](std::size_t count) { box->post([this, count] { stored(count); }); };
     return out;
   }
 
@@ -169,6 +217,7 @@ class SqliteJournal : public Journal {
   Inbox inbox_;
   std::unique_ptr<Reader> reader_;
   std::unique_ptr<Writer> writer_;
+  std::deque<Unstored> unstored_;
   EventId wanted_ceiling_ = 0;
   bool closed_ = false;
 };

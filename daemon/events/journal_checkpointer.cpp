@@ -42,9 +42,9 @@ void Checkpointer::request() {
   wake_.notify_one();
 }
 
-void Checkpointer::wait() {
+bool Checkpointer::rested(std::chrono::milliseconds wait) {
   std::unique_lock lock(mutex_);
-  rested_.wait(lock, [this] { return !running(); });
+  return rested_.wait_for(lock, wait, [this] { return !running(); });
 }
 
 std::int64_t Checkpointer::take_copied() {

@@ -6,6 +6,7 @@
 #include "daemon/events/journal_sqlite.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
@@ -25,9 +26,9 @@ class Checkpointer {
   // The rest is called by the writer, on its thread.
   void request();
   bool running() const { return running_.load(std::memory_order_acquire); }
-  void wait();                 // until it does not run
-  std::int64_t take_copied();  // frames that the last round had copied; once
-  void check();                // throws what went wrong: an I/O error is final
+  bool rested(std::chrono::milliseconds wait);  // waits for it; whether it does not run
+  std::int64_t take_copied();                   // frames that the last round had copied; once
+  void check();                                 // throws what went wrong: an I/O error is final
 
  private:
   void run();

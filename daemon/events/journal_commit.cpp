@@ -15,20 +15,22 @@ constexpr WallMicros kCeilingAhead = 2'000'000;
 constexpr std::size_t kRetainBytes = 256u << 10;
 constexpr std::size_t kRetainRowsLeast = 256, kRetainRowsMost = 8192;
 constexpr auto kForcedAgain = 10s;
+constexpr std::size_t kLookAfter = 32;  // events, between two looks for what is urgent
 
 }  // namespace
 
-void Writer::commit(Slice slice, bool with_orders) {
+// How many events of the slice it took: fewer where something urgent came meanwhile.
+std::size_t Writer::commit(Slice slice, bool with_orders) {
   const auto began = SteadyClock::now();
   const WallMicros now = wall_now();
   Progress next = progress_;
   store_.begin();
+  put_urgent(next, 0);
   const Retention::Outcome outcome = retain(next, now);
   CommitRow row;
   row.at = now;
   row.received_from = INT64_MAX;
-  for (const InboxItem& item : slice)
-    add(item, row, next);
+  const std::size_t taken = add_some(slice, row, next);
   crash_point("journal.append.after");
   if (row.count > 0) {
     row.appended = next.appended += row.count;
@@ -44,6 +46,31 @@ void Writer::commit(Slice slice, bool with_orders) {
   committed(next, outcome, row);
   metrics_.commit_seconds->record_micros(
       std::chrono::duration_cast<std::chrono::microseconds>(SteadyClock::now() - began).count());
+  return taken;
+}
+
+std::size_t Writer::add_some(Slice slice, CommitRow& row, Progress& next) {
+  const std::size_t urgent = urgent_.size();
+  std::size_t taken = 0;
+  while (taken < slice.size() && (taken % kLookAfter != 0 || !inbox_.urgent()))
+    add(slice[taken++], row, next);
+  if (!inbox_.urgent()) return taken;
+  inbox_.take_urgent(urgent_);
+  put_urgent(next, urgent);
+  return taken;
+}
+
+void Writer::put_urgent(Progress& next, std::size_t from) {
+  for (; from < urgent_.size(); ++from) {
+    const UrgentItem& item = urgent_[from];
+    if (item.trade != nullptr) {
+      next.trade_bytes += static_cast<std::uint64_t>(store_.trades().put(*item.trade));
+      crash_point("journal.trade.stored");
+    } else {
+      store_.put_switch(item.name, item.value);
+      crash_point("journal.switch.stored");
+    }
+  }
 }
 
 void Writer::add(const InboxItem& item, CommitRow& row, Progress& next) {
@@ -91,7 +118,15 @@ Retention::Outcome Writer::retain(Progress& next, WallMicros now) {
   const std::size_t rows = std::clamp(unretained_rows_ * 2, kRetainRowsLeast, kRetainRowsMost);
   unretained_rows_ = unretained_bytes_ = 0;
   retained_at_ = clock;
-  return retention_.step(next, limits(), now, rows);
+  Retention::Outcome outcome = retention_.step(next, limits(), now, rows);
+  outcome.more |= sweep_trades(next, now);
+  return outcome;
+}
+
+bool Writer::sweep_trades(Progress& next, WallMicros now) {
+  const TradeWriter::Swept swept = store_.trades().sweep(trades_through(now), now);
+  next.trade_bytes -= std::min(next.trade_bytes, static_cast<std::uint64_t>(swept.bytes));
+  return swept.more;
 }
 
 void Writer::committed(const Progress& next, const Retention::Outcome& outcome, const CommitRow& row) {
@@ -102,11 +137,22 @@ void Writer::committed(const Progress& next, const Retention::Outcome& outcome, 
   if (next.ceiling > ceiling()) ceiling_.store(next.ceiling, std::memory_order_release);
   metrics_.events->add(static_cast<std::int64_t>(row.count));
   publish_stats(stats_.trouble);
+  stored();
   if (row.count > 0) signals_.durable(row.last_id);
   if (outcome.forced_through != 0 && SteadyClock::now() >= forced_again_at_) {
     forced_again_at_ = SteadyClock::now() + kForcedAgain;
     signals_.forced(outcome.forced_through, "the journal's size limit left no other way");
   }
+}
+
+void Writer::stored() {
+  if (urgent_.empty()) return;
+  std::size_t bytes = 0;
+  for (const UrgentItem& item : urgent_)
+    bytes += item.bytes();
+  inbox_.release(bytes);
+  signals_.stored(urgent_.size());
+  urgent_.clear();
 }
 
 }  // namespace bridge55::events

@@ -5,10 +5,12 @@
 #include "daemon/base/metrics.hpp"
 #include "daemon/events/journal.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -19,6 +21,14 @@ namespace bridge55::events {
 struct InboxItem {
   EventPtr event;
   Fingerprint fingerprint = 0;
+};
+
+// What goes ahead of every event that waits: a trade, else a switch.
+struct UrgentItem {
+  std::shared_ptr<const TradeRecord> trade;
+  std::string name, value;  // of the switch
+
+  std::size_t bytes() const;
 };
 
 // What a commit carries besides events; of equal names the latest wins, nothing stands for "dropped".
@@ -47,12 +57,15 @@ class Inbox {
   // I/O thread.
   void append(EventPtr event, Fingerprint fingerprint);
   void order(const std::function<void(Orders&)>& change);
+  void hurry(UrgentItem item);
   std::size_t bytes() const { return static_cast<std::size_t>(bytes_.get()); }
   void stop();
 
   // Writer. Swaps what is there into the (empty) arguments; waits for it up to `wait`. True once the journal
   // is closing.
   bool take(std::vector<InboxItem>& items, Orders& orders, std::chrono::milliseconds wait);
+  bool urgent() const { return urgent_waits_.load(std::memory_order_acquire); }
+  void take_urgent(std::vector<UrgentItem>& items);  // adds what came, in order
   void release(std::size_t bytes) { bytes_.add(-static_cast<std::int64_t>(bytes)); }
   // While the disk is full, what exceeds the limit is skipped: from the first that did not fit, so that the
   // hole is one range.
@@ -69,6 +82,8 @@ class Inbox {
   std::condition_variable wake_;
   std::vector<InboxItem> items_;
   Orders orders_;
+  std::vector<UrgentItem> urgent_;
+  std::atomic<bool> urgent_waits_{false};
   Skipped skipped_;
   bool full_ = false, stopping_ = false, refusing_ = false;
 };

@@ -15,7 +15,7 @@
 namespace bridge55::events {
 namespace {
 
-constexpr std::size_t kHeader = 32, kFrameHeader = 24;
+constexpr std::size_t kHeader = 32, kFrameHeader = 24, kSector = 512;
 constexpr std::uint32_t kMagic = 0x377f0682;  // its lowest bit: sums over big-endian words
 constexpr std::uintmax_t kMost = 512u << 20;  // longer only where another program kept it from starting over
 
@@ -75,6 +75,10 @@ class Log {
   std::string mended() const;
 
  private:
+  std::size_t last_commit_end() const;
+  // A disk writes whole sectors: where one ends between the commit mark and the salts, a torn write can leave
+  // an older round's mark with this round's salts.
+  bool may_be_mixed(std::size_t i) const { return (offset(i) + 8) % kSector == 0; }
   struct Frame {
     std::uint32_t commit = 0;  // pages of the file after it, where it ends a commit
     bool ours = false;         // of this round of the log
@@ -132,10 +136,24 @@ void Log::scan() {
   }
 }
 
+// Where a disk may tear what lies beside a write, SQLite repeats a commit's last frame up to the sector's end
+// (https://sqlite.org/c3ref/c_iocap_atomic.html, POWERSAFE_OVERWRITE): no commits of their own.
+std::size_t Log::last_commit_end() const {
+  std::size_t end = end_;
+  const auto repeats = [this](std::size_t i) {
+    return frames_[i].commit != 0 && frames_[i - 1].commit != 0 &&
+           get(frame(i).data()) == get(frame(i - 1).data()) &&
+           (!frames_[i].sound || frame(i).substr(kFrameHeader) == frame(i - 1).substr(kFrameHeader));
+  };
+  while (end > 1 && repeats(end - 1))
+    --end;
+  return end;
+}
+
 bool Log::surely_damaged() const {
   if (!head_sound_) return end_ > 1;
-  for (std::size_t i = *first_bad_; i + 1 < end_; ++i) {
-    if (frames_[i].commit != 0) return true;
+  for (std::size_t i = *first_bad_; i + 1 < last_commit_end(); ++i) {
+    if (frames_[i].commit != 0 && (frames_[i].sound || !may_be_mixed(i))) return true;
   }
   return false;
 }

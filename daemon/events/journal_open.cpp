@@ -2,6 +2,7 @@
 
 #include "daemon/base/crash_point.hpp"
 #include "daemon/events/journal_log.hpp"
+#include "daemon/events/journal_trades.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -47,7 +48,7 @@ void look_over(Store& store, const std::string& path) {
   while (ends.row())
     event_row(ends);
   store.last_commit();
-  for (const char* table : {"cursors", "consumers", "notes"})
+  for (const char* table : {"cursors", "consumers", "notes", "switches"})
     store.connection().number(("SELECT count(*) FROM " + std::string(table)).c_str());
   // Pages that the log holds are not in the file yet; without a log the file must be whole.
   if (size_of(path + "-wal") == 0 && size_of(path) < store.file_bytes()) {
@@ -90,6 +91,7 @@ void recover_progress(Store& store, Progress& progress, Recovered& recovered) {
   progress.swept = {note("swept0"), note("swept1"), note("swept2")};
   progress.compacted = note("compacted");
   progress.removed = note("removed");
+  progress.trade_bytes = note("trade_bytes");
   recovered.clean_stop = recovered.repairs.empty() && (note("clean") != 0 || recovered.fresh);
   if (damaged)
     recovered.repairs.emplace_back(
@@ -168,6 +170,7 @@ void recover(OpenedJournal& journal, Recovered& recovered, WallMicros now) {
   recover_progress(*journal.store, journal.progress, recovered);
   recover_cursors(*journal.store, recovered);
   recover_recent(*journal.store, recovered, now);
+  recover_trades(*journal.store, now, recovered);
   recovered.last_id = journal.progress.last_id;
   recovered.oldest_id = journal.progress.oldest_id;
   recovered.gone_through = journal.progress.gone_through;

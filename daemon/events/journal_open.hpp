@@ -28,5 +28,7 @@ std::vector<std::string> salvage(const std::string& damaged, Store& into);
 
 // The next id after `after` that can be reached, over damaged pages; 0: none.
 EventId next_reachable(sqlite::Connection& connection, EventId after);
+// The same of another table: `probe` selects the key right after the one it is given.
+std::uint64_t next_reachable(sqlite::Statement& probe, std::uint64_t after);
 
 }  // namespace bridge55::events

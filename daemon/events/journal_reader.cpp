@@ -40,6 +40,7 @@ Reader::Reader(const std::string& path, std::mutex& gate, std::function<void(con
       first_commit_(connection_, "SELECT appended-count FROM commits ORDER BY first_id LIMIT 1"),
       last_commit_(connection_, "SELECT appended FROM commits ORDER BY first_id DESC LIMIT 1"),
       count_(connection_, "SELECT count(*) FROM events WHERE id>? AND id<=?"),
+      trades_(connection_),
       gate_(gate),
       failed_(std::move(failed)) {
   connection_.run("PRAGMA cache_size=-4096; PRAGMA mmap_size=0; PRAGMA cell_size_check=ON");
@@ -80,10 +81,17 @@ void Reader::count_after(EventId after, std::function<void(std::uint64_t)> done)
   push(std::move(job));
 }
 
-void Reader::push(Job job) {
+void Reader::find_trade(std::string uuid, std::function<void(std::optional<TradeRecord>)> done) {
+  Job job;
+  job.uuid = std::move(uuid);
+  job.trade = std::move(done);
+  push(std::move(job), true);
+}
+
+void Reader::push(Job job, bool first) {
   {
     const std::lock_guard lock(mutex_);
-    jobs_.push_back(std::move(job));
+    jobs_.insert(first ? jobs_.begin() : jobs_.end(), std::move(job));
   }
   wake_.notify_one();
 }
@@ -105,6 +113,7 @@ void Reader::run() {
 
 void Reader::answer(Job& job) {
   if (job.count) return job.count(job.scanned);
+  if (job.trade) return job.trade(std::move(job.found));
   job.done(std::move(job.result));
 }
 
@@ -129,12 +138,7 @@ bool Reader::slice(Job& job) {
   bool finished = true;
   try {
     begin_.run();
-    if (job.count) {
-      job.scanned = count(job.position);
-    } else {
-      note_state(job);
-      finished = rows(job);
-    }
+    finished = perform(job);
   } catch (const sqlite::Error& error) {
     finished = survive(job, error);
   }
@@ -147,13 +151,29 @@ bool Reader::slice(Job& job) {
   return finished;
 }
 
+bool Reader::perform(Job& job) {
+  if (job.trade) {
+    job.found = trades_.newest(job.uuid);
+    return true;
+  }
+  if (job.count) {
+    job.scanned = count(job.position);
+    return true;
+  }
+  note_state(job);
+  return rows(job);
+}
+
 // What cannot be read is leapt over; true where the job ends there.
 bool Reader::survive(Job& job, const sqlite::Error& error) {
   rows_.reset();
   commits_.reset();
   if (error.trouble == sqlite::Trouble::busy)
     return false;  // another program has the file for itself: again, in turn
-  if (job.count) return true;
+  if (job.count || job.trade) {
+    if (job.trade && error.trouble == sqlite::Trouble::io) failed_(error.what());
+    return true;
+  }
   if (leap(job, error.what())) return false;
   if (error.trouble == sqlite::Trouble::io && job.result.events.empty()) {
     // Not a place but the disk: whoever asked must not take it for the journal's end.

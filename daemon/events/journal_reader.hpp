@@ -11,6 +11,7 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -28,12 +29,17 @@ class Reader {
   void stop();                               // what was asked for and not begun is dropped
   void add(ReadRequest request, Done done);  // any thread; `done` is called on the reader's
   void count_after(EventId after, std::function<void(std::uint64_t)> done);
+  void find_trade(std::string uuid,
+                  std::function<void(std::optional<TradeRecord>)> done);  // ahead of the rest
 
  private:
   struct Job {
     ReadRequest request;
     Done done;
-    std::function<void(std::uint64_t)> count;  // instead of `done`: how many there are
+    std::function<void(std::uint64_t)> count;               // instead of `done`: how many there are
+    std::function<void(std::optional<TradeRecord>)> trade;  // instead of `done`: the newest with the order
+    std::string uuid;
+    std::optional<TradeRecord> found;
     ReadResult result;
     EventId position = 0;
     std::size_t bytes = 0, scanned = 0, damaged = 0;
@@ -41,12 +47,13 @@ class Reader {
   };
   enum class Step { go_on, finished, next_slice };
 
-  void push(Job job);
+  void push(Job job, bool first = false);
   void run();
   bool slice(Job& job);
   bool survive(Job& job, const sqlite::Error& error);
   static void answer(Job& job);
   std::uint64_t count(EventId after);
+  bool perform(Job& job);
   bool rows(Job& job);
   Step take(Job& job);
   bool seek_window(Job& job);
@@ -57,6 +64,7 @@ class Reader {
   sqlite::Connection connection_;
   sqlite::Statement begin_, end_, rows_, gone_, oldest_, commit_before_, commits_, commit_at_, first_commit_,
       last_commit_, count_;
+  TradeReader trades_;
   std::mutex& gate_;
   std::function<void(const std::string&)> failed_;
 

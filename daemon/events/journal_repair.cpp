@@ -1,4 +1,5 @@
 #include "daemon/events/journal_open.hpp"
+#include "daemon/events/journal_trades.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -9,35 +10,6 @@ namespace {
 constexpr std::size_t kRowsCommitted = 4096;
 constexpr std::size_t kPlacesNamed = 20;
 
-// The smallest start from which the next id can be reached, found by widening steps and then halving.
-EventId reach_over(sqlite::Statement& probe, EventId after) {
-  const auto at = [&probe](EventId from) -> std::optional<EventId> {
-    try {
-      const EventId id = probe.bind(1, from).row() ? probe.id(0) : 0;
-      probe.reset();
-      if (id != 0 && id <= from) return std::nullopt;  // a page that stands in another's place
-      return id;
-    } catch (const sqlite::Error&) {
-      return std::nullopt;
-    }
-  };
-  std::uint64_t step = 1;
-  std::optional<EventId> reached = at(after);
-  while (!reached && step < (1ull << 62) && after + step < (1ull << 63))
-    reached = at(after + (step *= 2));
-  if (!reached) return 0;
-  for (EventId bad = after, good = after + step; step > 1 && good - bad > 1;) {
-    const EventId middle = bad + (good - bad) / 2;
-    if (const auto id = at(middle)) {
-      good = middle;
-      reached = id;
-    } else {
-      bad = middle;
-    }
-  }
-  return *reached;
-}
-
 class Salvage {
  public:
   Salvage(sqlite::Connection& from, Store& into) : from_(from), into_(into) {}
@@ -45,6 +17,7 @@ class Salvage {
   std::vector<std::string> run() {
     part("notes", [this] { notes(); });
     part("cursors", [this] { cursors(); });
+    trades();
     events();
     finish();
     return std::move(lost_);
@@ -71,6 +44,16 @@ class Salvage {
       if (all.number(2) != Store::note_sum(name, all.id(1))) continue;
       if (name == "gone_through") gone_through_ = all.id(1);
       if (name == "ceiling" || name == "gone_through") into_.put_note(name.c_str(), all.id(1));
+    }
+  }
+
+  void trades() {
+    try {
+      const std::vector<std::string> lost = salvage_trades(from_, into_);
+      lost_.insert(lost_.end(), lost.begin(), lost.end());
+    } catch (const sqlite::Error& error) {
+      if (into_.connection().in_transaction()) throw;
+      lost_.push_back(std::string("no trade could be read: ") + error.what());
     }
   }
 
@@ -173,9 +156,38 @@ class Salvage {
 
 }  // namespace
 
+// The smallest start from which the next id can be reached, found by widening steps and then halving.
+std::uint64_t next_reachable(sqlite::Statement& probe, std::uint64_t after) {
+  const auto at = [&probe](EventId from) -> std::optional<EventId> {
+    try {
+      const EventId id = probe.bind(1, from).row() ? probe.id(0) : 0;
+      probe.reset();
+      if (id != 0 && id <= from) return std::nullopt;  // a page that stands in another's place
+      return id;
+    } catch (const sqlite::Error&) {
+      return std::nullopt;
+    }
+  };
+  std::uint64_t step = 1;
+  std::optional<EventId> reached = at(after);
+  while (!reached && step < (1ull << 62) && after + step < (1ull << 63))
+    reached = at(after + (step *= 2));
+  if (!reached) return 0;
+  for (EventId bad = after, good = after + step; step > 1 && good - bad > 1;) {
+    const EventId middle = bad + (good - bad) / 2;
+    if (const auto id = at(middle)) {
+      good = middle;
+      reached = id;
+    } else {
+      bad = middle;
+    }
+  }
+  return *reached;
+}
+
 EventId next_reachable(sqlite::Connection& connection, EventId after) {
   sqlite::Statement probe(connection, "SELECT id FROM events WHERE id>? ORDER BY id LIMIT 1");
-  return reach_over(probe, after);
+  return next_reachable(probe, after);
 }
 
 std::vector<std::string> salvage(const std::string& damaged, Store& into) {

@@ -20,14 +20,18 @@ void Retention::appended(const Event& event) {
     latest_[rank] = event.id();
 }
 
-bool Retention::over_size(const RetentionLimits& limits) {
+// Trades lie beside the limit: events must not make room for them, however many there are.
+bool Retention::over_size(const Progress& progress, const RetentionLimits& limits) {
+  const std::uint64_t trades = progress.trade_bytes + progress.trade_bytes / 4;  // pages are not quite full
+  const std::uint64_t used = store_.used_bytes();
   const std::uint64_t log = std::max(store_.wal_bytes(), limits.log_bytes);
-  return store_.used_bytes() > limits.size_bytes - std::min(log, limits.size_bytes / 2);
+  return used - std::min(used, trades) > limits.size_bytes - std::min(log, limits.size_bytes / 2);
 }
 
 bool Retention::due(const Progress& progress, const RetentionLimits& limits, WallMicros now) {
   if (progress.oldest_id == 0) return false;
-  return over_size(limits) || std::min(expired_through(limits, now, false), limits.hold) > progress.swept[2];
+  return over_size(progress, limits) ||
+         std::min(expired_through(limits, now, false), limits.hold) > progress.swept[2];
 }
 
 // The last id of the oldest commits that are past their age. A commit from a future that did not come (the
@@ -65,11 +69,11 @@ Retention::Outcome Retention::step(Progress& progress, const RetentionLimits& li
   if (expired > progress.swept[2]) {
     sweep(progress, 2, expired, rows);
     outcome.more = expired > progress.swept[2];
-  } else if (over_size(limits)) {
+  } else if (over_size(progress, limits)) {
     const auto before = progress.swept;
     const EventId through = press(progress, limits, rows);
     if (through > limits.hold) outcome.forced_through = through;
-    outcome.more = progress.swept != before && over_size(limits);
+    outcome.more = progress.swept != before && over_size(progress, limits);
   }
   tidy_commits(progress, now);
   crash_point("journal.retention.after");

@@ -35,7 +35,7 @@ class Retention {
 
  private:
   static std::array<EventId, kRanks> all(EventId id) { return {id, id, id}; }
-  bool over_size(const RetentionLimits& limits);
+  bool over_size(const Progress& progress, const RetentionLimits& limits);
   EventId expired_through(const RetentionLimits& limits, WallMicros now, bool repair);
   EventId sweep(Progress& progress, std::size_t rank, EventId through, std::size_t rows);
   EventId press(Progress& progress, const RetentionLimits& limits, std::size_t rows);

@@ -1,5 +1,4 @@
-// The journal's tables and their versions. A newer table (trades, state, limiter) is one more step of the
-// list.
+// The journal's tables and their versions. A newer table (state, limiter) is one more step of the list.
 #pragma once
 
 #include "daemon/events/journal_sqlite.hpp"
@@ -8,7 +7,7 @@
 
 namespace bridge55::events {
 
-inline constexpr std::int64_t kSchemaVersion = 1;
+inline constexpr std::int64_t kSchemaVersion = 2;
 inline constexpr std::uint32_t kPageBytes =
     16384;  // measured: a third less CPU a row than 4,096, and no slower for one row a commit
 inline constexpr char kApplicationBytes[] = "B55!";  // application_id as it stands in the file

@@ -84,7 +84,8 @@ Store::Store(const std::string& path)
       put_consumer_(connection_, "INSERT OR REPLACE INTO consumers VALUES(?,?,?,?,?)"),
       drop_consumer_(connection_, "DELETE FROM consumers WHERE name=?"),
       page_count_(connection_, "PRAGMA page_count"),
-      free_count_(connection_, "PRAGMA freelist_count") {
+      free_count_(connection_, "PRAGMA freelist_count"),
+      trades_(connection_) {
   page_bytes_ = static_cast<std::uint64_t>(connection_.number("PRAGMA page_size"));
   sqlite3_wal_hook(connection_.get(), &Store::committed, this);
 }
@@ -168,6 +169,7 @@ void Store::put_progress(const Progress& now, const Progress& before) {
   put("gone_through", now.gone_through, before.gone_through);
   put("removed", now.removed, before.removed);
   put("compacted", now.compacted, before.compacted);
+  put("trade_bytes", now.trade_bytes, before.trade_bytes);
   put("swept0", now.swept[0], before.swept[0]);
   put("swept1", now.swept[1], before.swept[1]);
   put("swept2", now.swept[2], before.swept[2]);
@@ -208,6 +210,11 @@ void Store::put_consumer(const ConsumerRecord& consumer) {
 
 void Store::drop_consumer(std::string_view name) {
   drop_consumer_.text(1, name).run();
+}
+
+void Store::put_switch(std::string_view name, std::string_view value) {
+  trades_.put_switch(name, value);
+  put_note("switches", switches_sum(connection_));
 }
 
 std::uint64_t Store::used_bytes() {

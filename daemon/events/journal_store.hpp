@@ -6,6 +6,7 @@
 #include "daemon/events/journal.hpp"
 #include "daemon/events/journal_schema.hpp"
 #include "daemon/events/journal_sqlite.hpp"
+#include "daemon/events/journal_trades.hpp"
 
 #include <array>
 #include <cstdint>
@@ -31,6 +32,7 @@ struct Progress {
   std::array<EventId, kRanks> swept{};      // up to here nothing of this rank or below is left
   EventId compacted = 0;                    // up to here rows of `commits` are joined
   std::uint64_t appended = 0, removed = 0;  // over the life of the journal
+  std::uint64_t trade_bytes = 0;            // about what trades take of the file
 };
 
 // One row of the sparse table: what one commit added.
@@ -71,6 +73,10 @@ class Store {
   void insert_commit(const CommitRow& row);
   std::optional<CommitRow> last_commit();
 
+  TradeWriter& trades() { return trades_; }
+  // An empty value deletes it. A note of all of them tells where one has vanished.
+  void put_switch(std::string_view name, std::string_view value);
+
   void put_note(const char* name, std::uint64_t value);
   std::optional<std::uint64_t> note(const char* name, bool& damaged);
   void put_progress(const Progress& now, const Progress& before);  // what differs
@@ -105,6 +111,7 @@ class Store {
   std::int64_t wal_frames_ = 0, wal_peak_ = 0;
   sqlite::Statement begin_, commit_, insert_, insert_commit_, put_note_, note_, put_cursor_, drop_cursor_,
       put_consumer_, drop_consumer_, page_count_, free_count_;
+  TradeWriter trades_;
 };
 
 template <class Each>

@@ -15,8 +15,11 @@ using namespace std::chrono_literals;
 // A commit takes no more at once: so that what came meanwhile does not wait behind a burst, and the page
 // cache holds it.
 constexpr std::size_t kSliceEvents = 4096;
-constexpr std::uint64_t kSlicePart = 16, kSliceLeast = 256u << 10, kSliceMost = 8u << 20;
-constexpr std::chrono::milliseconds kFirstPause = 10ms, kLongestPause = 1000ms;
+constexpr std::uint64_t kSlicePart = 16, kSliceLeast = 256u << 10, kSliceMost = 2u << 20;
+// Where something urgent waits for it, much less: it is the commit's first events that cost it time.
+constexpr std::size_t kUrgentSliceEvents = 256;
+constexpr std::uint64_t kUrgentSliceBytes = 256u << 10;
+constexpr std::chrono::milliseconds kFirstPause = 10ms, kLongestPause = 1000ms, kUrgentLook = 2ms;
 // The log is copied when it has grown to a part of the size limit, within these bounds; to kLogStretch times
 // as much where the disk is slower than what comes, and then the writer waits.
 constexpr std::uint64_t kLogPart = 64, kLogLeast = 256u << 10, kLogMost = 16u << 20, kLogStretch = 4;
@@ -48,6 +51,7 @@ Writer::Writer(OpenedJournal journal, Inbox& inbox, std::mutex& gate, JournalMet
       ceiling_(progress_.ceiling),
       hold_(UINT64_MAX),
       age_micros_(0),
+      trades_micros_(INT64_MAX / 2),
       size_bytes_(0) {
   publish_stats({});
 }
@@ -59,6 +63,14 @@ Writer::~Writer() {
 void Writer::set_retention(const config::Journal& settings) {
   age_micros_.store(micros(settings.retention_age), std::memory_order_relaxed);
   size_bytes_.store(settings.retention_size.count, std::memory_order_relaxed);
+}
+
+void Writer::set_trades_keep(config::Duration keep) {
+  trades_micros_.store(std::max(micros(keep), Journal::kTradeMemory), std::memory_order_relaxed);
+}
+
+WallMicros Writer::trades_through(WallMicros now) const {
+  return now - trades_micros_.load(std::memory_order_relaxed);
 }
 
 RetentionLimits Writer::limits() const {
@@ -86,8 +98,9 @@ void Writer::join() {
 void Writer::run() {
   try {
     for (bool stopping = false; !stopping;) {
-      stopping = inbox_.take(items_, orders_, more_to_delete_ ? 0ms : 1000ms);
-      const bool work = !items_.empty() || orders_.any();
+      stopping = inbox_.take(items_, orders_, more_to_delete_ || !urgent_.empty() ? 0ms : 1000ms);
+      inbox_.take_urgent(urgent_);
+      const bool work = !items_.empty() || orders_.any() || !urgent_.empty();
       closing_ = stopping;
       if (work) {
         write_all();
@@ -106,10 +119,11 @@ void Writer::run() {
 void Writer::write_all() {
   bool with_orders = true;
   auto pause = kFirstPause;
-  for (std::size_t at = 0; at < items_.size() || with_orders;) {
-    const Slice slice = next_slice(at);
+  for (std::size_t at = 0; at < items_.size() || with_orders || !urgent_.empty();) {
+    inbox_.take_urgent(urgent_);
+    std::size_t done = 0;
     try {
-      commit(slice, with_orders);
+      done = commit(next_slice(at), with_orders);
     } catch (const sqlite::Error& error) {
       store_.rollback();
       if (error.trouble != sqlite::Trouble::full && error.trouble != sqlite::Trouble::busy) throw;
@@ -119,8 +133,8 @@ void Writer::write_all() {
     }
     pause = kFirstPause;
     with_orders = false;
-    release(at, slice.size());
-    at += slice.size();
+    release(at, done);
+    at += done;
     slice_events_ = std::min(kSliceEvents, slice_events_ * 2);
     if (blocked_ && (at == items_.size() || slice_events_ >= kSliceEvents / 16)) usable_again();
     checkpoint_if_due(false);
@@ -132,8 +146,12 @@ void Writer::write_all() {
 
 Writer::Slice Writer::next_slice(std::size_t from) const {
   std::size_t bytes = 0, size = 0;
-  const std::size_t most = slice_bytes(limits().size_bytes);
-  while (from + size < items_.size() && size < slice_events_ && bytes < most)
+  std::size_t most = slice_bytes(limits().size_bytes), events = slice_events_;
+  if (!urgent_.empty()) {
+    most = std::min<std::size_t>(most, kUrgentSliceBytes);
+    events = std::min(events, kUrgentSliceEvents);
+  }
+  while (from + size < items_.size() && size < events && bytes < most)
     bytes += items_[from + size++].event->memory_bytes();
   return Slice(items_).subspan(from, size);
 }
@@ -179,7 +197,9 @@ void Writer::usable_again() {
 
 void Writer::idle() {
   const WallMicros now = wall_now();
-  if (!more_to_delete_ && !retention_.due(progress_, limits(), now)) return;
+  if (!more_to_delete_ && !retention_.due(progress_, limits(), now) &&
+      !store_.trades().sweep_due(trades_through(now)))
+    return;
   more_to_delete_ = true;
   try {
     commit({}, false);
@@ -201,13 +221,31 @@ void Writer::checkpoint_if_due(bool idle) {
   if (idle ? frames <= copied_ : frames < target) return;
   if (checkpointer_.running()) {
     if (frames < most) return;
-    checkpointer_.wait();  // the disk is slower than what comes: the writer slows down, the log does not grow
+    await_checkpoint();
   }
   copied_ = std::max(copied_, checkpointer_.take_copied());
   if (idle || frames - copied_ <= target / 4 || frames >= most) {
     finish_checkpoint(frames >= most);
   } else {
     checkpointer_.request();
+  }
+}
+
+// The disk is slower than what comes: events wait, so that the log does not grow. What is urgent does not.
+void Writer::await_checkpoint() {
+  while (!checkpointer_.rested(kUrgentLook)) {
+    if (inbox_.urgent()) commit_urgent();
+  }
+}
+
+void Writer::commit_urgent() {
+  inbox_.take_urgent(urgent_);
+  try {
+    commit({}, false);
+  } catch (const sqlite::Error& error) {
+    store_.rollback();
+    // The next commit carries it, and waits the full disk out.
+    if (error.trouble != sqlite::Trouble::full && error.trouble != sqlite::Trouble::busy) throw;
   }
 }
 

@@ -41,7 +41,8 @@ class Writer {
     std::function<void(EventId, const std::string&)> forced;
     std::function<void(const Skipped&)> skipped;
     std::function<void(std::vector<std::function<void()>>)>
-        passed;  // barriers that everything before has passed
+        passed;                               // barriers that everything before has passed
+    std::function<void(std::size_t)> stored;  // that many more urgent items, in the order they came
   };
 
   Writer(OpenedJournal journal, Inbox& inbox, std::mutex& gate, JournalMetrics metrics);
@@ -57,6 +58,7 @@ class Writer {
   EventId ceiling() const { return ceiling_.load(std::memory_order_acquire); }
   void hold_from(EventId id) { hold_.store(id, std::memory_order_relaxed); }
   void set_retention(const config::Journal& settings);
+  void set_trades_keep(config::Duration keep);
   JournalStats stats() const;
 
  private:
@@ -69,17 +71,24 @@ class Writer {
   void release(std::size_t from, std::size_t count);
   bool wait_out(const sqlite::Error& error, std::chrono::milliseconds& pause);
   void usable_again();
-  void commit(Slice slice, bool with_orders);
+  std::size_t commit(Slice slice, bool with_orders);
+  std::size_t add_some(Slice slice, CommitRow& row, Progress& next);
   void add(const InboxItem& item, CommitRow& row, Progress& next);
   void put_orders(Progress& next, WallMicros now);
+  void put_urgent(Progress& next, std::size_t from);
+  void commit_urgent();
+  void await_checkpoint();
   Retention::Outcome retain(Progress& next, WallMicros now);
+  bool sweep_trades(Progress& next, WallMicros now);
   void committed(const Progress& next, const Retention::Outcome& outcome, const CommitRow& row);
+  void stored();
   void idle();
   void checkpoint_if_due(bool idle);
   void finish_checkpoint(bool must);
   void fail(const std::string& why, bool corrupt);
   void publish_stats(const std::string& trouble);
   RetentionLimits limits() const;
+  WallMicros trades_through(WallMicros now) const;
 
   OpenedJournal journal_;
   Store& store_;
@@ -93,6 +102,7 @@ class Writer {
 
   std::vector<InboxItem> items_;
   Orders orders_;
+  std::vector<UrgentItem> urgent_;  // taken, not durable yet
   std::size_t slice_events_;
   std::size_t unretained_rows_ = 0, unretained_bytes_ = 0;
   SteadyClock::time_point retained_at_{}, unfinished_until_{}, forced_again_at_{};
@@ -101,7 +111,7 @@ class Writer {
   bool blocked_ = false, failed_ = false, more_to_delete_ = false, closing_ = false;
 
   std::atomic<EventId> ceiling_, hold_;
-  std::atomic<std::int64_t> age_micros_;
+  std::atomic<std::int64_t> age_micros_, trades_micros_;
   std::atomic<std::uint64_t> size_bytes_;
   mutable std::mutex stats_mutex_;
   JournalStats stats_;

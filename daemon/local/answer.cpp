@@ -44,6 +44,24 @@ const Phrase& phrase_of(unsigned status) {
   return it == kPhrases.end() ? kUnknown : *it;
 }
 
+// Where a code says more than its status.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 8> kProxyErrors = {
+    {{"RATE_LIMITED", "connection_limit_reached"},
+     {"QUEUE_TIMEOUT", "connection_limit_reached"},
+     {"UNREACHABLE", "destination_unavailable"},
+     {"BREAKER_OPEN", "destination_unavailable"},
+     {"EMERGENCY", "http_request_denied"},
+     {"PAUSED", "http_request_denied"},
+     {"JOURNAL_UNAVAILABLE", "proxy_internal_error"},
+     {"DRAINING", "proxy_internal_error"}}};
+
+std::string_view proxy_error(const Refusal& refusal) {
+  if (refusal.code.starts_with("GUARD_")) return "http_request_denied";
+  const auto it = std::find_if(kProxyErrors.begin(), kProxyErrors.end(),
+                               [&](const auto& entry) { return entry.first == refusal.code; });
+  return it == kProxyErrors.end() ? phrase_of(refusal.status).proxy_error : it->second;
+}
+
 void add(std::string& out, std::string_view name, std::string_view value) {
   out.append(name).append(": ").append(value).append("\r\n");
 }
@@ -54,29 +72,38 @@ std::string common_head(const Answer& answer, const Wrapping& wrapping) {
   for (const auto& [name, value] : answer.headers)
     add(out, name, value);
   if (answer.status != 101 && !answer.content_type.empty()) add(out, "Content-Type", answer.content_type);
-  if (!wrapping.request_id.empty()) add(out, "X-Request-Id", wrapping.request_id);
   if (answer.status != 101) {
     add(out, "X-Content-Type-Options", "nosniff");
     add(out, "Cache-Control", "no-store");
   }
-  if (!wrapping.cors_origin.empty()) {
-    add(out, "Access-Control-Allow-Origin", wrapping.cors_origin);
-    add(out, "Access-Control-Expose-Headers", "X-Request-Id, Proxy-Status, Retry-After");
-    add(out, "Vary", "Origin");
-  }
+  append_wrapping(out, wrapping);
   return out;
 }
 
 }  // namespace
 
+void append_wrapping(std::string& out, const Wrapping& wrapping) {
+  if (!wrapping.request_id.empty()) add(out, "X-Request-Id", wrapping.request_id);
+  if (wrapping.cors_origin.empty()) return;
+  add(out, "Access-Control-Allow-Origin", wrapping.cors_origin);
+  add(out, "Access-Control-Expose-Headers",
+      "X-Request-Id, Proxy-Status, Retry-After, Server-Timing, Cache-Status, X-Bridge-Sent, "
+      "X-Bridge-Settled, X-Bridge-Attempts");
+  add(out, "Vary", "Origin");
+}
+
 Answer answer_of(const Refusal& refusal) {
   Answer answer;
   answer.status = refusal.status;
   answer.headers = refusal.headers;
-  const bool limited = refusal.status != 503 || refusal.code == "RATE_LIMITED";
-  const std::string_view error = limited ? phrase_of(refusal.status).proxy_error : "proxy_internal_error";
-  answer.headers.emplace_back("Proxy-Status", "bridge55; error=" + std::string(error));
-  answer.headers.emplace_back("X-Bridge-Sent", "no");
+  answer.headers.emplace_back("Proxy-Status", "bridge55; error=" + std::string(proxy_error(refusal)));
+  answer.headers.emplace_back("X-Bridge-Sent", refusal.sent);
+  const auto has = [&](std::string_view name) {
+    return std::any_of(refusal.headers.begin(), refusal.headers.end(),
+                       [&](const auto& header) { return header.first == name; });
+  };
+  if (!has("X-Bridge-Attempts")) answer.headers.emplace_back("X-Bridge-Attempts", "0");
+  if (!has("Server-Timing")) answer.headers.emplace_back("Server-Timing", "queue;dur=0, upstream;dur=0");
   answer.body = R"({"detail":{"message":)";
   json::append_quoted(answer.body, refusal.message);
   answer.body += R"(,"code":)";
@@ -86,6 +113,11 @@ Answer answer_of(const Refusal& refusal) {
     json::append_quoted(answer.body, name);
     answer.body += ':';
     json::append_quoted(answer.body, value);
+  }
+  for (const auto& [name, value] : refusal.detail_json) {
+    answer.body += ',';
+    json::append_quoted(answer.body, name);
+    answer.body += ':' + value;
   }
   answer.body += "}}\n";
   return answer;

@@ -30,6 +30,9 @@ std::string render(const Answer& answer, const Wrapping& wrapping);
 // The head of an answer whose body follows until the connection closes, or of a 101.
 std::string render_stream_head(const Answer& answer, const Wrapping& wrapping);
 
+// The header lines that every answer has: request id and CORS.
+void append_wrapping(std::string& out, const Wrapping& wrapping);
+
 // The app's own X-Request-Id where it is harmless, else a fresh one.
 std::string request_id(std::string_view from_app);
 

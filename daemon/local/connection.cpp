@@ -3,9 +3,12 @@
 #include "daemon/base/log.hpp"
 #include "daemon/local/context.hpp"
 #include "daemon/local/endpoints.hpp"
+#include "daemon/local/handler.hpp"
 #include "daemon/local/web_socket.hpp"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <exception>
 #include <sys/socket.h>
 
@@ -29,11 +32,18 @@ constexpr auto kCloseWithin = 3s;  // a peer that was told goodbye
 constexpr auto kLinger =
     1s;  // after a refusal: what the app still sends is read, or a reset would destroy the answer
 constexpr std::size_t kReadSize = 16u << 10;
+constexpr std::size_t kPipelined = 64u << 10;     // requests that may wait behind the one being served
+constexpr std::size_t kKeepCapacity = 64u << 10;  // of a buffer, between two answers
 constexpr std::size_t kDiscard = 256u
                                  << 10;  // of a body nobody wanted, before the connection is closed instead
 
 Refusal draining() {
   return Refusal{503, "DRAINING", "the daemon is stopping", {}, {}};
+}
+
+std::uint64_t next_serial() {
+  static std::uint64_t last = 0;
+  return ++last;
 }
 
 }  // namespace
@@ -96,6 +106,83 @@ net::awaitable<void> Exchange::refuse(const Refusal& refusal) {
   co_await respond(answer);
 }
 
+std::string Exchange::who() const {
+  if (!app.name.empty()) return app.name;
+  if (peer().uid) return "uid:" + std::to_string(*peer().uid);
+  return "tcp:" + std::to_string(connection_.serial_);
+}
+
+void Exchange::begin(const Start& start) {
+  answered_ = true;
+  if (head.expects_continue && !asked_ && body_ && !body_->done()) wrapping.keep_alive = false;
+  chunked_ = !start.bodiless && !start.length && head.minor == 1;
+  if (!start.bodiless && !start.length && head.minor == 0) wrapping.keep_alive = false;
+  std::string& out = connection_.out_;
+  out.assign("HTTP/1.1 ").append(std::to_string(start.status)).append(" ").append(start.reason).append("\r\n");
+  out.append(start.lines);
+  append_wrapping(out, wrapping);
+  if (start.length) out.append("Content-Length: ").append(std::to_string(*start.length)).append("\r\n");
+  if (chunked_) out.append("Transfer-Encoding: chunked\r\n");
+  out.append(wrapping.keep_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n");
+}
+
+void Exchange::add(std::string_view piece) {
+  if (piece.empty() || wrapping.head_only) return;
+  std::string& out = connection_.out_;
+  if (!chunked_) {
+    out.append(piece);
+    return;
+  }
+  char size[20];
+  const auto end = std::to_chars(size, size + sizeof size, piece.size(), 16).ptr;
+  out.append(size, end).append("\r\n").append(piece).append("\r\n");
+}
+
+net::awaitable<bool> Exchange::flush() {
+  std::string& out = connection_.out_;
+  const error_code error = co_await connection_.stream_.write_all(out, SteadyClock::now() + kWriteStall);
+  out.clear();
+  if (out.capacity() > kKeepCapacity) std::string().swap(out);
+  if (error) wrapping.keep_alive = false;
+  co_return !error;
+}
+
+net::awaitable<bool> Exchange::finish() {
+  if (chunked_ && !wrapping.head_only) connection_.out_.append("0\r\n\r\n");
+  const bool done = co_await flush();
+  co_return done;
+}
+
+void Exchange::watch(std::function<void()> gone) {
+  connection_.gone_ = std::move(gone);
+  connection_.arm_watch();
+}
+
+void Exchange::unwatch() {
+  connection_.gone_ = nullptr;
+}
+
+// Left armed between requests: then it is the next request that ends it, and nobody listens.
+void Connection::arm_watch() {
+  if (std::exchange(watching_, true)) return;
+  stream_.when_readable([weak = weak_from_this()](error_code error) {
+    const auto self = weak.lock();
+    if (self) self->readable(error);
+  });
+}
+
+void Connection::readable(error_code error) {
+  watching_ = false;
+  if (!gone_ || error) return;
+  while (received_.size() < kPipelined) {
+    char piece[4096];
+    const net::Transfer transfer = stream_.try_read(piece);
+    if (transfer.error == asio::error::would_block) return arm_watch();
+    if (transfer.error) return std::exchange(gone_, nullptr)();
+    received_.append(piece, transfer.bytes);
+  }
+}
+
 net::awaitable<void> Exchange::send_and_close(std::string bytes) {
   answered_ = true;
   wrapping.keep_alive = false;
@@ -117,7 +204,8 @@ Connection::Connection(std::shared_ptr<Context> context, Setup setup)
       peer_(std::move(setup.peer)),
       door_(std::move(setup.door)),
       tls_(std::move(setup.tls)),
-      over_limit_(setup.over_limit) {
+      over_limit_(setup.over_limit),
+      serial_(next_serial()) {
   context_.connections.add(*this);
 }
 
@@ -147,10 +235,9 @@ net::awaitable<void> Connection::run(std::shared_ptr<Connection> self) {
 }
 
 net::awaitable<error_code> Connection::read_more(SteadyTime deadline) {
-  const std::size_t before = received_.size();
-  received_.resize(before + kReadSize);
-  net::Transfer transfer = stream_.try_read({received_.data() + before, kReadSize});
-  received_.resize(before + transfer.bytes);
+  static thread_local std::array<char, kReadSize> scratch;  // nothing is cleared for each read
+  const net::Transfer transfer = stream_.try_read(scratch);
+  received_.append(scratch.data(), transfer.bytes);
   if (transfer.error != asio::error::would_block) co_return transfer.error;
   // Nothing is held while nothing comes: ten thousand idle connections must cost little.
   if (received_.empty()) std::string().swap(received_);
@@ -220,6 +307,16 @@ net::awaitable<bool> Connection::serve_one() {
   co_return go_on;
 }
 
+std::variant<Routed, Refusal> Connection::find_route(const Exchange& exchange) const {
+  for (Handler* handler : context_.providers.handlers) {
+    auto found = handler->find(exchange.head, exchange.target);
+    if (!found) continue;
+    if (auto* refusal = std::get_if<Refusal>(&*found)) return std::move(*refusal);
+    return Routed{Endpoint::handler, std::get<unsigned>(*found), {}, handler};
+  }
+  return route(exchange.head.method, exchange.target.path);
+}
+
 // Everything that is decided before a handler runs, in the order in which it protects.
 std::optional<Refusal> Connection::check(Exchange& exchange) {
   Admission admission = admit(exchange.head, *door_, context_.http);
@@ -230,7 +327,7 @@ std::optional<Refusal> Connection::check(Exchange& exchange) {
   if (auto* refusal = std::get_if<Refusal>(&target)) return std::move(*refusal);
   exchange.target = std::get<Target>(std::move(target));
   if (auto refusal = refuse_secrets_in_url(exchange.target.query)) return refusal;
-  auto routed = route(exchange.head.method, exchange.target.path);
+  auto routed = find_route(exchange);
   if (auto* refusal = std::get_if<Refusal>(&routed)) {
     auto stranger = context_.clients.identify(peer_, exchange.head);  // who may do nothing here is not told what is here
     if (auto* unknown = std::get_if<Refusal>(&stranger)) return std::move(*unknown);
@@ -264,9 +361,14 @@ net::awaitable<void> Connection::answer(Exchange& exchange) {
                       {{"Retry-After", "1"}},
                       {}};
   }
-  if (!refusal && context_.draining && exchange.routed.endpoint == Endpoint::events) refusal = draining();
+  const Endpoint asked = exchange.routed.endpoint;
+  if (!refusal && context_.draining && (asked == Endpoint::events || asked == Endpoint::handler))
+    refusal = draining();
   if (refusal) {
     co_await exchange.refuse(*refusal);
+  } else if (exchange.routed.handler) {
+    co_await exchange.routed.handler->serve(exchange);
+    exchange.unwatch();
   } else {
     co_await serve(context_, exchange);
   }

@@ -10,6 +10,7 @@
 #include "daemon/local/router.hpp"
 #include "daemon/net/stream.hpp"
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,7 +31,7 @@ class Exchange {
   const Head& head;
   Target target;
   App app;
-  Routed routed{Endpoint::alive, 0, {}};
+  Routed routed{Endpoint::alive, 0, {}, nullptr};
   Wrapping wrapping;
 
   const Peer& peer() const;
@@ -41,6 +42,27 @@ class Exchange {
   net::awaitable<std::variant<std::string, Refusal>> read_body();
   net::awaitable<void> respond(const Answer& answer);
   net::awaitable<void> refuse(const Refusal& refusal);
+
+  // An answer in pieces. `lines` are header lines with their line ends; those about length, connection and
+  // request id are added here. Without a length it is chunked (HTTP/1.0: until the connection closes).
+  struct Start {
+    unsigned status = 200;
+    std::string_view reason, lines;
+    std::optional<std::uint64_t> length;
+    bool bodiless = false;  // 204, 304 and answers to HEAD
+  };
+  void begin(const Start& start);
+  void add(std::string_view piece);   // waits for the next flush
+  net::awaitable<bool> flush();       // false: the app is gone, or does not read
+  net::awaitable<bool> finish();      // the last flush; the answer is whole
+  bool begun() const { return answered_; }
+  void break_off() { wrapping.keep_alive = false; }  // the answer cannot be completed: the app sees it cut
+
+  // Calls `gone` once if the app leaves while it waits; to be used once the body has been read.
+  void watch(std::function<void()> gone);
+  void unwatch();
+  // Who asks, for fairness: the client's name, else the user, else the connection.
+  std::string who() const;
 
   // Sends these bytes instead of an answer, waits for the peer to say something or leave, and ends the
   // connection.
@@ -60,7 +82,7 @@ class Exchange {
   std::optional<BodyDecoder> body_;
   std::size_t consumed_ = 0;  // of what was received: the piece that the handler holds
   SteadyTime body_until_{};
-  bool answered_ = false, taken_ = false, asked_ = false;
+  bool answered_ = false, taken_ = false, asked_ = false, chunked_ = false;
 };
 
 class Connection : public std::enable_shared_from_this<Connection> {
@@ -87,9 +109,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   net::awaitable<std::variant<Head, Refusal>> read_head();
   net::awaitable<void> answer(Exchange& exchange);
   std::optional<Refusal> check(Exchange& exchange);
+  std::variant<Routed, Refusal> find_route(const Exchange& exchange) const;
   net::awaitable<bool> finish(Exchange& exchange);
   net::awaitable<void> linger();
   net::awaitable<net::error_code> read_more(SteadyTime deadline);
+  void arm_watch();
+  void readable(net::error_code error);
 
   const std::shared_ptr<Context> shared_;
   Context& context_;
@@ -99,6 +124,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::shared_ptr<net::TlsContext> tls_;
   bool over_limit_, idle_ = true, first_ = true, closing_ = false;
   std::string received_;  // not yet consumed
+  std::string out_;       // of an answer in pieces: not yet written
+  std::function<void()> gone_;  // to be told when the app leaves
+  bool watching_ = false;       // a wait for that is pending
+  const std::uint64_t serial_;
 };
 
 // All HTTP connections, oldest idle ones first to go where room is needed.

@@ -14,6 +14,8 @@ struct Refusal {
   std::string message;               // for people: what is wrong and how to mend it; never a secret
   std::vector<std::pair<std::string, std::string>> headers;  // such as Allow
   std::vector<std::pair<std::string, std::string>> detail;   // further members of `detail`, as strings
+  std::vector<std::pair<std::string, std::string>> detail_json = {};  // the same, as JSON values
+  std::string sent = "no";  // X-Bridge-Sent: whether a byte may have reached upstream: no, maybe, yes
 };
 
 inline Refusal bad_request(std::string message) {

@@ -11,7 +11,21 @@
 
 namespace bridge55::local {
 
-enum class Endpoint { front_page, events, events_page, ack, consumer, alive, ready, metrics, status, reload };
+class Handler;
+
+enum class Endpoint {
+  front_page,
+  events,
+  events_page,
+  ack,
+  consumer,
+  alive,
+  ready,
+  metrics,
+  status,
+  reload,
+  handler,  // another part of the daemon: local/handler.hpp
+};
 
 struct Route {
   std::string_view method;  // GET serves HEAD too
@@ -25,6 +39,7 @@ struct Routed {
   Endpoint endpoint;
   unsigned scopes;
   std::string segment;  // what `*` stood for
+  Handler* handler = nullptr;
 };
 // 404 with NOT_FOUND, or 405 with Allow.
 std::variant<Routed, Refusal> route(std::string_view method, std::string_view path);

@@ -27,6 +27,8 @@ class Registry;
 
 namespace bridge55::local {
 
+class Handler;
+
 struct Settings {
   std::vector<config::Listen> listen;
   config::Http http;
@@ -60,6 +62,7 @@ struct Providers {
       ready;                                  // `require`: names of sessions and sinks, or `all`
   std::function<Outcome(const App&)> reload;  // POST /admin/reload; empty: 404
   std::function<void()> cursors_moved;        // `lowest_cursor` may have changed: hold_from
+  std::vector<Handler*> handlers;  // asked in turn for paths that the door does not know itself
   // A durable name was dropped because nobody used it for `consumers.expire`: to be said loudly.
   std::function<void(const events::ConsumerRecord& consumer)> consumer_expired;
 };

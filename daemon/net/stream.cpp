@@ -11,6 +11,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 namespace bridge55::net {
@@ -148,6 +149,15 @@ awaitable<error_code> Stream::wait_writable(std::optional<SteadyTime> deadline) 
   co_return co_await impl_->wait(true, deadline);
 }
 
+void Stream::when_readable(std::function<void(error_code)> then) {
+  Impl& s = *impl_;
+  if (!s.socket.is_open() || s.ended || s.may_hold_more) {
+    asio::post(s.io, [then = std::move(then)] { then({}); });
+  } else {
+    s.socket.async_wait(asio::posix::stream_descriptor::wait_read, std::move(then));
+  }
+}
+
 awaitable<Transfer> Stream::read_some(std::span<char> into, std::optional<SteadyTime> deadline) {
   for (;;) {
     const Transfer transfer = try_read(into);
@@ -174,6 +184,9 @@ awaitable<error_code> Stream::write_all(std::string_view bytes, std::optional<St
 
 bool Stream::is_open() const {
   return impl_->socket.is_open();
+}
+bool Stream::tls_resumed() const {
+  return impl_->ssl && SSL_session_reused(impl_->ssl.get()) == 1;
 }
 bool Stream::is_tls() const {
   return impl_->ssl != nullptr;

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -75,12 +76,16 @@ class Stream {
   // Until the socket is readable (writable) or the deadline passes (error::timed_out); `cancel` ends it with operation_aborted.
   awaitable<error_code> wait_readable(std::optional<SteadyTime> deadline = {});
   awaitable<error_code> wait_writable(std::optional<SteadyTime> deadline = {});
+  // Calls back once when there is something to read or the peer has left; `cancel` ends it with
+  // operation_aborted. May wait beside a wait_readable.
+  void when_readable(std::function<void(error_code)> then);
   // Convenience on top of the four above.
   awaitable<Transfer> read_some(std::span<char> into, std::optional<SteadyTime> deadline = {});
   awaitable<error_code> write_all(std::string_view bytes, std::optional<SteadyTime> deadline = {});
 
   bool is_open() const;
   bool is_tls() const;
+  bool tls_resumed() const;    // the handshake was an abbreviated one
   int descriptor() const;
   void cancel();               // ends every wait
   void close();                // TLS close_notify where it can go at once, then FIN

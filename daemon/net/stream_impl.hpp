@@ -3,6 +3,7 @@
 
 #include "daemon/net/stream.hpp"
 
+#include <map>
 #include <memory>
 #include <string>
 
@@ -19,12 +20,16 @@ namespace asio = boost::asio;
 struct FreeSsl {
   void operator()(SSL* ssl) const { SSL_free(ssl); }
   void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
+  void operator()(SSL_SESSION* session) const { SSL_SESSION_free(session); }
 };
 
 struct TlsContext::Impl {
   std::unique_ptr<SSL_CTX, FreeSsl> context;
   bool verifies = false;
   std::string server_name;  // overrides the name that the caller has
+  // The newest session of each name, for the next handshake: an abbreviated one costs a tenth. The names keep a
+  // session from standing in for a check that its own handshake did not make.
+  std::map<std::string, std::unique_ptr<SSL_SESSION, FreeSsl>> sessions;
 };
 
 // One direction's wait. Shared with the timer's handler, which may run after the stream is gone.
@@ -67,6 +72,7 @@ struct Stream::Impl {
       false;  // the last SSL_read filled its span: OpenSSL may have bytes that the socket will not announce
   error_code ended;  // what ended reading, given again to every later read
   std::string trouble;
+  std::string session_name;  // in TlsContext::Impl::sessions
 };
 
 }  // namespace bridge55::net

@@ -67,6 +67,22 @@ std::string_view gather(std::span<const iovec> from, std::size_t skip, std::stri
   return scratch;
 }
 
+// OpenSSL hands over each ticket that a server gives (SSL_CTX_sess_set_new_cb(3)); 1: we keep it.
+int keep_session(SSL* ssl, SSL_SESSION* session) {
+  const auto* stream = static_cast<const Stream::Impl*>(SSL_get_app_data(ssl));
+  if (stream == nullptr) return 0;
+  stream->context->impl().sessions[stream->session_name].reset(session);
+  return 1;
+}
+
+// A ticket of TLS 1.3 is used once (RFC 8446, C.4).
+void offer_session(SSL* ssl, TlsContext::Impl& context, const std::string& name) {
+  const auto found = context.sessions.find(name);
+  if (found == context.sessions.end()) return;
+  SSL_set_session(ssl, found->second.get());
+  if (SSL_SESSION_get_protocol_version(found->second.get()) >= TLS1_3_VERSION) context.sessions.erase(found);
+}
+
 }  // namespace
 
 TlsContext::TlsContext() : impl_(std::make_unique<Impl>()) {}
@@ -78,6 +94,8 @@ std::shared_ptr<TlsContext> TlsContext::client(const config::ClientTls& settings
   s.context = new_context(TLS_client_method());
   s.verifies = settings.verify;
   s.server_name = settings.server_name;
+  SSL_CTX_set_session_cache_mode(s.context.get(), SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+  SSL_CTX_sess_set_new_cb(s.context.get(), keep_session);
   SSL_CTX_set_verify(s.context.get(), settings.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
   if (!settings.verify) return made;
   if (settings.ca_file.empty()) {
@@ -146,6 +164,8 @@ Transfer Stream::Impl::tls_read(std::span<char> into) {
     const int result = SSL_read_ex(ssl.get(), into.data() + total, into.size() - total, &got);
     if (result == 1) {
       total += got;
+      // Small answers come alone: where OpenSSL holds nothing more, asking the socket again is a call for nothing.
+      if (total < kRecord && SSL_has_pending(ssl.get()) == 0) return {total, {}, false};
       continue;
     }
     Transfer failure = tls_failure(result);
@@ -222,6 +242,11 @@ awaitable<error_code> Stream::tls_client(std::shared_ptr<TlsContext> context, st
     s.trouble = "not a name that a certificate can have: " + name;
     co_return Error::handshake;
   }
+  // Connections of ours are few and busy: they keep their buffers.
+  SSL_clear_mode(s.ssl.get(), SSL_MODE_RELEASE_BUFFERS);
+  SSL_set_app_data(s.ssl.get(), &s);
+  s.session_name = (verify_host ? "" : "unchecked ") + name;
+  offer_session(s.ssl.get(), s.context->impl(), s.session_name);
   SSL_set_connect_state(s.ssl.get());
   co_return co_await s.handshake(deadline);
 }

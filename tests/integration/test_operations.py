@@ -51,11 +51,13 @@ class CommandLine(Case):
     def test_settings_that_are_not_served_yet_are_said(self):
         path = os.path.join(self.folder, "c.yaml")
         with open(path, "w", encoding="utf-8") as f:
-            f.write("upstreams: {abp: {api_key: k, sessions: 2, guard: {test_only: true}}}\n")
+            f.write("upstreams: {abp: {api_key: k, sessions: 2, guard: {test_only: true}}, scraping: {api_key: s}}\n"
+                    "relays: {odds: {kind: websocket, upstream: scraping, url: 'wss://example.com/'}}\n")
         done = run("check", "--config", path)
         self.assertEqual(done.returncode, 0)
         self.assertIn("upstreams.abp.sessions: has no effect", done.stderr)
-        self.assertIn("upstreams.abp.guard: has no effect", done.stderr)
+        self.assertIn("relays.odds: has no effect", done.stderr)
+        self.assertNotIn("guard", done.stderr)
 
     def test_config_show_masks_secrets_and_the_schema_is_json(self):
         path = os.path.join(self.folder, "c.yaml")

@@ -1,5 +1,7 @@
 #include "tests/sim/book.hpp"
 
+#include <algorithm>
+
 namespace bridge55::sim {
 
 void Book::put_order(Row row) {
@@ -14,6 +16,23 @@ void Book::put_bet(Row row) {
   const auto id = row.id;
   bets_.emplace(id, std::move(row));
   if (bets_.size() > capacity_) remove_bet(bets_.begin()->first);
+}
+
+std::int64_t Book::new_order_id() {
+  while (orders_.contains(++last_order_)) {
+  }
+  return last_order_;
+}
+
+std::int64_t Book::new_bet_id() {
+  while (bets_.contains(++last_bet_)) {
+  }
+  return last_bet_;
+}
+
+void Book::ids_from(std::int64_t order, std::int64_t bet) {
+  last_order_ = std::max(last_order_, order);
+  last_bet_ = std::max(last_bet_, bet);
 }
 
 void Book::remove_bet(std::int64_t id) {

@@ -27,6 +27,11 @@ class Book {
   /// Inserts or replaces by id; beyond the capacity the lowest ids are forgotten.
   void put_order(Row row);
   void put_bet(Row row);
+  /// The next free id after the highest given out.
+  std::int64_t new_order_id();
+  std::int64_t new_bet_id();
+  /// Ids go on from these.
+  void ids_from(std::int64_t order, std::int64_t bet);
   void remove_order(std::int64_t id) { orders_.erase(id); }
   void remove_bet(std::int64_t id);
   void put_account(const std::string& key, Row row) { accounts_[key] = std::move(row); }
@@ -41,6 +46,7 @@ class Book {
 
  private:
   std::size_t capacity_;
+  std::int64_t last_order_ = 0, last_bet_ = 0;
   std::map<std::int64_t, Row> orders_, bets_;
   std::multimap<std::int64_t, std::int64_t> bets_by_order_;
   std::map<std::string, Row> accounts_, fixtures_;

@@ -13,16 +13,8 @@ using boost::system::error_code;
 namespace {
 
 constexpr std::size_t kClientMessageLimit = 1U << 20;
-constexpr std::size_t kReadSize = 16384;
 constexpr auto kClosePatience = std::chrono::seconds(3);
 constexpr auto kHttpIdle = std::chrono::seconds(75);
-
-bool is_websocket(const HttpRequest& request) {
-  std::string upgrade = request.header("upgrade");
-  for (char& c : upgrade)
-    c = static_cast<char>(c | 0x20);
-  return upgrade == "websocket";
-}
 
 }  // namespace
 
@@ -32,7 +24,9 @@ Connection::Connection(std::uint64_t id, asio::ip::tcp::socket socket, asio::ssl
       stream_(std::move(socket), tls),
       vendor_(vendor),
       service_(service),
-      api_(service.abp ? Api::abp : Api::mm),
+      api_(service.abp  ? Api::abp
+           : service.mm ? Api::mm
+                        : Api::scraping),
       accepted_(Clock::now()),
       wake_(stream_.socket().get_executor(), TimePoint::max()),
       stall_(stream_.socket().get_executor()),
@@ -50,28 +44,6 @@ asio::awaitable<void> Connection::run() {
   if (!error) co_await serve_http();
   session_.reset();
   if (stream_.is_open()) stream_.cut();
-}
-
-asio::awaitable<void> Connection::serve_http() {
-  for (;;) {
-    const std::optional<HttpRequest> request = co_await read_request(stream_, buffer_);
-    if (!request) co_return;
-    if (is_websocket(*request) && websocket_api(request->path)) {
-      co_await serve_websocket(*request);
-      co_return;
-    }
-    const bool again = co_await answer(*request);
-    if (!again) break;
-    accepted_ = Clock::now();
-  }
-  co_await stream_.finish();
-}
-
-asio::awaitable<bool> Connection::answer(const HttpRequest& request) {
-  const HttpResponse response = co_await service_.handle(request);
-  const std::string bytes = to_bytes(response, request.keep_alive);
-  const bool written = co_await stream_.write(bytes);
-  co_return written&& request.keep_alive;
 }
 
 std::optional<Api> Connection::websocket_api(const std::string& path) const {

@@ -4,6 +4,7 @@
 
 #include "tests/sim/frames.hpp"
 #include "tests/sim/http.hpp"
+#include "tests/sim/rest_faults.hpp"
 #include "tests/sim/session.hpp"
 
 #include <functional>
@@ -20,10 +21,13 @@ namespace bridge55::sim {
 struct Service {
   bool abp = false;
   bool mm = false;
+  bool scraping = false;
   bool control = false;
-  std::function<boost::asio::awaitable<HttpResponse>(const HttpRequest&)>
-      handle;  ///< everything that is no WebSocket upgrade
+  /// Everything that is no WebSocket upgrade and no benchmark.
+  std::function<boost::asio::awaitable<HttpResponse>(const HttpRequest&, const FaultPlan&)> handle;
 };
+
+struct BenchSide;
 
 class Connection : public std::enable_shared_from_this<Connection>, public ClientLink {
  public:
@@ -60,9 +64,13 @@ class Connection : public std::enable_shared_from_this<Connection>, public Clien
   void clear_faults();
 
  private:
+  static constexpr std::size_t kReadSize = 16384;
   enum class Cut { none, fin, truncate };
   boost::asio::awaitable<void> serve_http();
-  boost::asio::awaitable<bool> answer(const HttpRequest& request);
+  boost::asio::awaitable<bool> serve_bench_json();
+  boost::asio::awaitable<bool> answer_control_request(RequestReader& reader, HttpRequest& request);
+  boost::asio::awaitable<bool> answer_faulty(RequestReader& reader, HttpRequest& request);
+  BenchSide bench_side(const std::string& path);
   boost::asio::awaitable<void> serve_websocket(const HttpRequest& request);
   boost::asio::awaitable<void> read_messages();
   boost::asio::awaitable<void> write_loop();
@@ -88,6 +96,7 @@ class Connection : public std::enable_shared_from_this<Connection>, public Clien
   boost::asio::steady_timer step_;   ///< between the bytes of a trickle
   boost::asio::steady_timer ended_;  ///< cancelled when the reader or the writer has ended
   std::string buffer_;
+  std::uint64_t served_ = 0;  ///< HTTP requests answered
   std::string pending_, writing_;
   std::size_t pending_messages_ = 0, writing_messages_ = 0;
   bool writer_waits_ = false;

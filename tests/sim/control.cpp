@@ -26,35 +26,47 @@ HttpResponse set_rate(const ControlTargets& targets, const std::string& body) {
 HttpResponse set_times(const ControlTargets& targets, const std::string& body) {
   const json message = json::parse(body);
   auto& times = targets.vendor.options.times;
-  const std::array<std::pair<const char*, milliseconds*>, 5> names{
+  const std::array<std::pair<const char*, milliseconds*>, 8> names{
       {{"login_ms", &times.login},
        {"ping_ms", &times.abp_ping},
        {"pong_ms", &times.abp_pong},
        {"heartbeat_ms", &times.heartbeat},
-       {"limit_window_ms", &times.limit_window}}};
+       {"limit_window_ms", &times.limit_window},
+       {"order_life_ms", &times.order_life},
+       {"dedup_ms", &times.dedup},
+       {"place_delay_ms", &targets.vendor.options.placing.delay}}};
   json shown;
   for (const auto& [name, time] : names) {
-    if (message.contains(name))
-      *time = milliseconds(std::max<std::int64_t>(1, message[name].get<std::int64_t>()));
+    const std::int64_t least = time == &times.dedup || time == &targets.vendor.options.placing.delay ? 0 : 1;
+    if (message.contains(name)) *time = milliseconds(std::max(least, message[name].get<std::int64_t>()));
     shown[name] = time->count();
   }
   auto& options = targets.vendor.options;
   options.abp_limit = message.value("abp_limit", options.abp_limit);
   options.mm_limit = message.value("mm_limit", options.mm_limit);
+  options.page_size = message.value("page_size", options.page_size);
+  options.scraping_rps = message.value("scraping_rps", options.scraping_rps);
+  options.scraping_burst = message.value("scraping_burst", options.scraping_burst);
+  shown["abp_limit"] = options.abp_limit;
+  shown["mm_limit"] = options.mm_limit;
+  shown["page_size"] = options.page_size;
+  shown["scraping_rps"] = options.scraping_rps;
+  shown["scraping_burst"] = options.scraping_burst;
+  targets.vendor.placements.set_window(times.dedup);
   return json_response(200, shown.dump());
 }
 
 /// Keys can be refused and restored while running, as the vendor's office would.
 HttpResponse set_key(const ControlTargets& targets, const std::string& body) {
   const json message = json::parse(body);
-  const Api api = message.value("api", "abp") == "mm" ? Api::mm : Api::abp;
+  const auto name = message.value("api", "abp");
+  const Api api = name == "mm" ? Api::mm : name == "scraping" ? Api::scraping : Api::abp;
   const auto key = message.at("key").get<std::string>();
   const auto state = message.value("state", "active");
   KeyEntry* entry = targets.vendor.find_key(api, key);
   if (entry == nullptr) {
-    auto& keys = api == Api::abp ? targets.vendor.abp_keys : targets.vendor.mm_keys;
-    entry =
-        &keys.emplace_back(KeyEntry{{key, message.value("client", "demo"), Key::State::active}, 0, {}, {}});
+    entry = &targets.vendor.keys_of(api).emplace_back(
+        KeyEntry{.key = {key, message.value("client", "demo"), Key::State::active}});
   }
   entry->key.state = state == "inactive"  ? Key::State::inactive
                      : state == "expired" ? Key::State::expired
@@ -67,6 +79,8 @@ HttpResponse route(const ControlTargets& targets, const HttpRequest& request) {
   if (request.method == "GET") {
     if (path == "/stats") return show_stats(targets);
     if (path == "/sent") return show_sent(targets, request);
+    if (path == "/requests") return show_requests(targets, request);
+    if (path == "/placements") return show_placements(targets, request);
     if (path == "/healthz") return json_response(200, R"({"ok":true})");
   } else if (request.method == "POST") {
     if (path == "/fault") return apply_fault(targets, request.body);
@@ -74,8 +88,11 @@ HttpResponse route(const ControlTargets& targets, const HttpRequest& request) {
     if (path == "/rate") return set_rate(targets, request.body);
     if (path == "/times") return set_times(targets, request.body);
     if (path == "/key") return set_key(targets, request.body);
+    if (path == "/placing") return set_placing(targets, request.body);
   }
-  return json_response(404, R"({"error":"GET /stats /sent; POST /emit /fault /clear /rate /times /key"})");
+  return json_response(
+      404,
+      R"({"error":"GET /stats /sent /requests /placements; POST /emit /fault /clear /rate /times /key /placing"})");
 }
 
 }  // namespace

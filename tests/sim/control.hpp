@@ -27,6 +27,9 @@ HttpResponse show_sent(const ControlTargets& targets, const HttpRequest& request
 boost::asio::awaitable<HttpResponse> emit_events(const ControlTargets& targets, const std::string& body);
 HttpResponse apply_fault(const ControlTargets& targets, const std::string& body);
 HttpResponse clear_faults(const ControlTargets& targets);
+HttpResponse show_requests(const ControlTargets& targets, const HttpRequest& request);
+HttpResponse show_placements(const ControlTargets& targets, const HttpRequest& request);
+HttpResponse set_placing(const ControlTargets& targets, const std::string& body);
 
 std::string encode_base64(std::string_view bytes);
 /// Throws std::invalid_argument on bad input.

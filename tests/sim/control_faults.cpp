@@ -19,12 +19,14 @@ TimePoint until(const json& fault) {
   return ms < 0 ? TimePoint::max() : Clock::now() + milliseconds(ms);
 }
 
-/// abp, mm, or both where the fault does not say.
+/// abp, mm, scraping, or all where the fault does not say.
 std::vector<Api> apis_of(const json& fault) {
   const auto name = fault.value("api", "");
-  if (name.empty()) return {Api::abp, Api::mm};
-  if (name != "abp" && name != "mm") throw std::invalid_argument("api must be abp or mm");
-  return {name == "abp" ? Api::abp : Api::mm};
+  if (name.empty()) return {Api::abp, Api::mm, Api::scraping};
+  for (const Api api : {Api::abp, Api::mm, Api::scraping}) {
+    if (name == name_of(api)) return {api};
+  }
+  throw std::invalid_argument("api must be abp, mm or scraping");
 }
 
 using Act = void (*)(Connection&, const json&);
@@ -86,18 +88,63 @@ Standing* standing(ApiFaults& faults, const std::string& name) {
   if (name == "hang_login") return &faults.hang_login;
   if (name == "refuse_connect") return &faults.refuse_connect;
   if (name == "hang_handshake") return &faults.hang_handshake;
-  if (name == "rest") return &faults.rest;
   return nullptr;
 }
 
-void set_standing(Standing& target, const json& fault, bool rest) {
+void set_standing(Standing& target, const json& fault) {
   target.on = true;
   target.until = until(fault);
   target.uses = fault.value("count", UINT64_MAX);
-  target.message = rest ? fault.value("body", R"({"detail": "Service unavailable"})")
-                        : fault.value("message", "Invalid API key");
-  target.code =
-      rest ? fault.value("status", std::uint16_t{503}) : fault.value("close_code", std::uint16_t{1008});
+  target.message = fault.value("message", "Invalid API key");
+  target.code = fault.value("close_code", std::uint16_t{1008});
+}
+
+/// What the fault answers: status, body, fields.
+void read_answer(RestFault& made, const json& fault) {
+  const bool html = fault.value("html", false);
+  const char* usual = html ? "<html><body><h1>Service Unavailable</h1></body></html>"
+                           : R"({"detail": "Service unavailable"})";
+  made.status = fault.value("status", made.name == "redirect" ? 302U : 503U);
+  made.body = fault.value("body", made.name == "redirect" ? "" : usual);
+  made.content_type = fault.value("content_type", html ? "text/html" : "application/json");
+  if (fault.contains("location")) made.headers.emplace_back("Location", fault["location"].get<std::string>());
+  if (const auto fields = fault.find("headers"); fields != fault.end() && fields->is_object()) {
+    for (const auto& [name, value] : fields->items())
+      made.headers.emplace_back(name, value.get<std::string>());
+  } else if (made.name == "rest" && made.status == 429) {
+    made.headers.emplace_back("Retry-After", "1");
+  }
+}
+
+RestFault rest_fault(const json& fault, Aspect aspect) {
+  RestFault made;
+  made.name = fault.at("fault").get<std::string>();
+  made.aspect = aspect;
+  made.path = fault.value("path", "");
+  made.method = fault.value("method", "");
+  made.until = until(fault);
+  made.uses = fault.value("count", UINT64_MAX);
+  made.probability = fault.value("probability", 1.0);
+  made.random.seed(fault.value("seed", 55U));
+  read_answer(made, fault);
+  // `as` and `edition` choose between two ways; `text` and `base64` are exact bytes.
+  made.text = fault.value("as", fault.value("edition", fault.value("text", "")));
+  if (fault.contains("base64")) made.text = decode_base64(fault["base64"].get<std::string>());
+  if (made.name == "garbage" && made.text.empty()) made.text = "\x15\x03\x01 this is no HTTP\r\n\r\n";
+  const bool usually = made.name == "slow" || made.name == "duplicate_placement";
+  made.processed = fault.value("processed", usually || fault.value("reserve", made.name == "late"));
+  const auto end = fault.value("end", "reset");
+  made.fin = end == "fin";
+  if (end == "cut") made.text = end;
+  const auto usual_ms = made.name == "slow_body" ? std::int64_t{100} : std::int64_t{1000};
+  made.delay = milliseconds(fault.value(
+      "delay_ms",
+      fault.value("appear_ms", fault.value("step_ms", fault.value("retry_after", std::int64_t{0}) * 1000))));
+  if (made.delay.count() == 0 && !fault.contains("delay_ms") && !fault.contains("appear_ms"))
+    made.delay = milliseconds(usual_ms);
+  made.bytes = fault.value("bytes", std::size_t{0});
+  made.by = fault.value("by", std::int64_t{10});
+  return made;
 }
 
 std::uint64_t act_on(const ControlTargets& targets, const json& fault, Act act) {
@@ -121,10 +168,16 @@ HttpResponse apply_fault(const ControlTargets& targets, const std::string& body)
   if (const auto act = acts().find(name); act != acts().end()) {
     return json_response(200, json{{"reached", act_on(targets, fault, act->second)}}.dump());
   }
+  if (const auto aspect = aspect_of(name)) {
+    const RestFault made = rest_fault(fault, *aspect);
+    for (const Api api : apis_of(fault))
+      targets.vendor.faults_of(api).rest.add(made);
+    return json_response(200, R"({"ok":true})");
+  }
   for (const Api api : apis_of(fault)) {
     Standing* target = standing(targets.vendor.faults_of(api), name);
     if (target == nullptr) throw std::invalid_argument("unknown fault " + name);
-    set_standing(*target, fault, name == "rest");
+    set_standing(*target, fault);
   }
   targets.faults_changed();
   return json_response(200, R"({"ok":true})");

@@ -29,7 +29,8 @@ json keys_of(const std::deque<KeyEntry>& entries) {
                     {"client", entry.key.client},
                     {"connections", entry.connections},
                     {"undelivered", entry.undelivered.size()},
-                    {"rest_in_window", entry.rest_calls.size()}});
+                    {"rest_in_window", entry.rest_calls.size()},
+                    {"most_in_window", entry.most_in_window}});
   }
   return keys;
 }
@@ -83,7 +84,7 @@ json api_stats(const ControlTargets& targets, Api api) {
           {"rest_limited", s.rest_limited},
           {"sent", sent_by_channel(api, s)},
           {"book", {{"orders", book.orders().size()}, {"bets", book.bets().size()}}},
-          {"keys", keys_of(api == Api::abp ? targets.vendor.abp_keys : targets.vendor.mm_keys)},
+          {"keys", keys_of(targets.vendor.keys_of(api))},
           {"connections", connections_of(targets.hub, api)},
           {"last_logins", logins_of(s)}};
 }
@@ -95,8 +96,10 @@ HttpResponse show_stats(const ControlTargets& targets) {
                    {"rate", targets.pacer.at_max() ? json("max") : json(targets.pacer.rate())},
                    {"burst_left", targets.pacer.burst_left()},
                    {"journal_last", targets.vendor.journal.last()},
+                   {"requests_last", targets.vendor.requests.last()},
                    {"abp", api_stats(targets, Api::abp)},
-                   {"mm", api_stats(targets, Api::mm)}};
+                   {"mm", api_stats(targets, Api::mm)},
+                   {"scraping", api_stats(targets, Api::scraping)}};
   return json_response(200, stats.dump());
 }
 

@@ -11,12 +11,13 @@ namespace bridge55::sim {
 
 namespace http = boost::beast::http;
 using boost::system::error_code;
-using Parser = http::request_parser<http::string_body>;
+using BeastParser = http::request_parser<http::string_body>;
 
 namespace {
 
 constexpr std::size_t kReadSize = 16384;
-constexpr std::uint64_t kBodyLimit = 256ULL << 20;  // POST /emit may carry a huge frame
+constexpr std::uint32_t kHeaderLimit = 1U << 20;
+constexpr std::uint64_t kBodyLimit = 4ULL << 30;  // POST /emit may carry a huge frame, /bench/echo more
 
 void split_query(std::string_view text, HttpRequest& request) {
   while (!text.empty()) {
@@ -29,39 +30,22 @@ void split_query(std::string_view text, HttpRequest& request) {
   }
 }
 
-HttpRequest take(Parser& parser) {
-  HttpRequest request;
-  auto message = parser.release();
+void take_head(const BeastParser& parser, HttpRequest& request) {
+  const auto& message = parser.get();
   request.method = std::string(message.method_string());
   request.target = std::string(message.target());
   const auto mark = std::min(request.target.find('?'), request.target.size());
   request.path = percent_decode(std::string_view(request.target).substr(0, mark));
   if (mark < request.target.size()) split_query(std::string_view(request.target).substr(mark + 1), request);
   for (const auto& field : message) {
+    request.fields.emplace_back(field.name_string(), field.value());
     std::string name(field.name_string());
     std::transform(name.begin(), name.end(), name.begin(),
                    [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
     request.headers.emplace(std::move(name), std::string(field.value()));
   }
   request.keep_alive = message.keep_alive();
-  request.body = std::move(message.body());
-  return request;
-}
-
-/// Whether the parser wants more bytes; `error` says whether what it got was a request.
-bool parse(Parser& parser, std::string& buffer, error_code& error) {
-  const auto used = parser.put(boost::asio::buffer(buffer), error);
-  buffer.erase(0, used);
-  if (error == http::error::need_more) {
-    error = {};
-    return true;
-  }
-  return !error && !parser.is_done();
-}
-
-std::string_view reason_of(unsigned status) {
-  const auto text = http::obsolete_reason(http::int_to_status(status));
-  return {text.data(), text.size()};
+  if (const auto length = parser.content_length()) request.length = *length;
 }
 
 }  // namespace
@@ -77,31 +61,99 @@ std::optional<std::string> HttpRequest::parameter(const std::string& name) const
   return found->second;
 }
 
-boost::asio::awaitable<std::optional<HttpRequest>> read_request(Stream& stream, std::string& buffer) {
-  Parser parser;
-  parser.eager(true);
-  parser.body_limit(kBodyLimit);
-  std::string chunk(kReadSize, '\0');
+struct RequestReader::Parser : BeastParser {};
+
+RequestReader::RequestReader(Stream& stream, std::string& buffer)
+    : stream_(stream), buffer_(buffer), parser_(std::make_unique<Parser>()) {
+  parser_->header_limit(kHeaderLimit);
+  parser_->body_limit(kBodyLimit);
+}
+
+RequestReader::~RequestReader() = default;
+
+/// False where the bytes are no request.
+bool RequestReader::parse() {
+  error_code error;
+  const auto used = parser_->put(boost::asio::buffer(buffer_), error);
+  buffer_.erase(0, used);
+  if (error && error != http::error::need_more) malformed_ = true;
+  return !malformed_;
+}
+
+boost::asio::awaitable<bool> RequestReader::more() {
+  const auto before = buffer_.size();
+  buffer_.resize(before + kReadSize);
+  const std::size_t size =
+      co_await stream_.read_some(boost::asio::buffer(buffer_.data() + before, kReadSize));
+  buffer_.resize(before + size);
+  co_return size > 0;
+}
+
+boost::asio::awaitable<bool> RequestReader::read_head(HttpRequest& request) {
   for (;;) {
-    error_code error;
-    const bool more = buffer.empty() || parse(parser, buffer, error);
-    if (error) co_return std::nullopt;
-    if (!more) co_return take(parser);
-    const std::size_t size = co_await stream.read_some(boost::asio::buffer(chunk));
-    if (size == 0) co_return std::nullopt;
-    buffer.append(chunk.data(), size);
+    if (!buffer_.empty() && !parse()) co_return false;
+    if (parser_->is_header_done()) break;
+    const bool got = co_await more();
+    if (!got) co_return false;
   }
+  take_head(*parser_, request);
+  request.arrived = Clock::now();
+  parser_->eager(true);
+  if (request.header("expect") == "100-continue" && buffer_.empty()) {
+    const bool written = co_await stream_.write("HTTP/1.1 100 Continue\r\n\r\n");
+    if (!written) co_return false;
+  }
+  co_return true;
+}
+
+boost::asio::awaitable<bool> RequestReader::read_body(std::string& body) {
+  while (!parser_->is_done()) {
+    if (!buffer_.empty()) {
+      const auto left = buffer_.size();
+      if (!parse()) co_return false;
+      if (parser_->is_done() || buffer_.size() < left) continue;
+    }
+    const bool got = co_await more();
+    if (!got) co_return false;
+  }
+  body = std::move(parser_->get().body());
+  co_return true;
+}
+
+boost::asio::awaitable<bool> RequestReader::read_piece(std::string& piece) {
+  auto& body = parser_->get().body();
+  body.clear();
+  while (!parser_->is_done() && body.empty()) {
+    if (!buffer_.empty()) {
+      const auto left = buffer_.size();
+      if (!parse()) co_return false;
+      if (parser_->is_done() || buffer_.size() < left) continue;
+    }
+    const bool got = co_await more();
+    if (!got) co_return false;
+  }
+  piece.assign(body);
+  co_return true;
+}
+
+std::string reason_of(unsigned status) {
+  const auto text = http::obsolete_reason(http::int_to_status(status));
+  return std::string(text.data(), text.size());
+}
+
+std::string head_bytes(const HttpResponse& response, std::optional<std::uint64_t> length, bool keep_alive) {
+  std::string bytes =
+      "HTTP/1.1 " + std::to_string(response.status) + ' ' + reason_of(response.status) + "\r\n";
+  for (const auto& [name, value] : response.headers)
+    bytes += name + ": " + value + "\r\n";
+  if (length) bytes += "Content-Length: " + std::to_string(*length) + "\r\n";
+  return bytes + (keep_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n");
 }
 
 std::string to_bytes(const HttpResponse& response, bool keep_alive) {
-  std::string bytes = "HTTP/1.1 " + std::to_string(response.status) + ' ';
-  bytes += reason_of(response.status);
-  bytes += "\r\n";
-  for (const auto& [name, value] : response.headers)
-    bytes += name + ": " + value + "\r\n";
-  bytes += "Content-Length: " + std::to_string(response.body.size()) + "\r\n";
-  bytes += keep_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n";
-  return bytes + response.body;
+  // RFC 9110 section 8.6: no Content-Length in a 204.
+  if (response.status == 204) return head_bytes(response, std::nullopt, keep_alive);
+  return head_bytes(response, response.body.size(), keep_alive) + response.body;
 }
 
 std::string switching_protocols(const std::string& client_key) {

@@ -51,6 +51,7 @@ class AbpLife final : public EventSource {
   AbpLife(const Options& options, Book& book)
       : options_(options), book_(book), random_(options.seed), fixtures_(make_fixtures()) {
     client_ = options.abp_keys.front().client;
+    book_.ids_from(326, 72);  // the docs' first order is 327, its bet 73
     for (const char* venue : {"pinnacle", "sharpbet", "betfair-ex"}) {
       Account account{venue, std::string(venue) + "_main", client_, 500000, 10, true, "USD", wall_ms()};
       accounts_.push_back(account);
@@ -99,7 +100,7 @@ class AbpLife final : public EventSource {
   Message begin() {
     Story story;
     AbpOrder& order = story.order;
-    order.id = ++last_order_;
+    order.id = book_.new_order_id();
     order.uuid = random_.uuid();
     order.client = client_;
     order.fixture = random_.pick(fixtures_).id;
@@ -185,7 +186,7 @@ class AbpLife final : public EventSource {
     const AbpOrder& order = story.order;
     const bool half = std::find(story.steps.begin(), story.steps.end(), Step::partial) != story.steps.end();
     AbpBet bet;
-    bet.id = ++last_bet_;
+    bet.id = book_.new_bet_id();
     bet.order_id = order.id;
     bet.bookmaker = accounts_[story.account].venue;
     bet.bookmaker_id = std::to_string(3332684214ULL + random_.below(1'000'000));
@@ -332,7 +333,6 @@ class AbpLife final : public EventSource {
   std::vector<Account> accounts_;
   std::vector<Story> active_;
   std::deque<Story> unsettled_;
-  std::int64_t last_order_ = 326, last_bet_ = 72;
   std::uint64_t emergency_left_ = 0;
   std::int64_t now_ = 0;
   std::string row_, body_;

@@ -25,6 +25,7 @@ class MmLife final : public EventSource {
   MmLife(const Options& options, Book& book)
       : options_(options), book_(book), random_(options.seed ^ 0x4d4dULL), fixtures_(make_fixtures()) {
     client_ = options.mm_keys.front().client;
+    book_.ids_from(122, 455);  // as in the docs
     for (const auto& venue : kExchanges) {
       accounts_.push_back({venue, "0x1234…" + random_.hex(4), client_, 5000000, 0, true, "USD", wall_ms()});
       put_account(accounts_.back());
@@ -55,7 +56,7 @@ class MmLife final : public EventSource {
   Message begin() {
     Story story;
     MmOrder& order = story.order;
-    order.id = ++last_order_;
+    order.id = book_.new_order_id();
     order.client = client_;
     order.fixture = random_.pick(fixtures_).id;
     order.exchange = random_.pick(kExchanges);
@@ -134,7 +135,7 @@ class MmLife final : public EventSource {
 
   Message insert_bet(Story& story) {
     MmBet& bet = story.bet;
-    bet.id = ++last_bet_;
+    bet.id = book_.new_bet_id();
     bet.order_id = story.order.id;
     bet.client = client_;
     bet.bookmaker_id = std::to_string(700 + random_.below(100'000));
@@ -232,7 +233,6 @@ class MmLife final : public EventSource {
   std::vector<Fixture> fixtures_;
   std::vector<Account> accounts_;
   std::vector<Story> active_;
-  std::int64_t last_order_ = 122, last_bet_ = 455;
   std::uint64_t emergency_left_ = 0;
   std::int64_t now_ = 0;
   std::string row_, old_, body_;

@@ -53,7 +53,8 @@ std::string Listener::address() const {
 
 void Listener::apply_faults(Vendor& vendor, TimePoint now) {
   const bool refused = (service_.abp && vendor.faults_of(Api::abp).refuse_connect.active(now)) ||
-                       (service_.mm && vendor.faults_of(Api::mm).refuse_connect.active(now));
+                       (service_.mm && vendor.faults_of(Api::mm).refuse_connect.active(now)) ||
+                       (service_.scraping && vendor.faults_of(Api::scraping).refuse_connect.active(now));
   if (refused == !listening_) return;
   bind(!refused);  // a bound socket that does not listen refuses, and keeps the port from others
   resume_.cancel();

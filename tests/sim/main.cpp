@@ -3,7 +3,8 @@
 #include "tests/sim/certificate.hpp"
 #include "tests/sim/control.hpp"
 #include "tests/sim/listener.hpp"
-#include "tests/sim/rest.hpp"
+#include "tests/sim/rest_scraping.hpp"
+#include "tests/sim/wire.hpp"
 
 #include <cstdio>
 #include <filesystem>
@@ -58,6 +59,10 @@ class Simulator {
         signals_(io_, SIGTERM, SIGINT) {
     vendor_.on_login = [this](Api api) { pacer_.on_login(api); };
     vendor_.on_drained = [this](Api) { pacer_.pump(); };
+    vendor_.broadcast = [this](const Message& message) { hub_.broadcast(message); };
+    vendor_.later = [this](milliseconds time, std::function<void()> work) {
+      asio::co_spawn(io_, run_later(time, std::move(work)), asio::detached);
+    };
   }
 
   void run() {
@@ -76,15 +81,29 @@ class Simulator {
  private:
   std::vector<Listener*> listeners() {
     std::vector<Listener*> open;
-    for (auto* listener : {&abp_, &mm_, &control_}) {
+    for (auto* listener : {&abp_, &mm_, &scraping_, &control_}) {
       if (*listener) open.push_back(&**listener);
     }
     return open;
   }
 
+  static asio::awaitable<void> run_later(milliseconds time, std::function<void()> work) {
+    co_await pause_for(time);
+    work();
+  }
+
   Service vendor_service(bool abp, bool mm) {
-    return {abp, mm, false, [this, abp, mm](const HttpRequest& request) -> asio::awaitable<HttpResponse> {
-              co_return answer_rest(vendor_, request, abp, mm);
+    return {
+        abp, mm, false, false,
+        [this, abp, mm](const HttpRequest& request, const FaultPlan& plan) -> asio::awaitable<HttpResponse> {
+          co_return answer_rest(vendor_, rest_api(request.path, abp, mm, false), request, plan);
+        }};
+  }
+
+  Service scraping_service() {
+    return {false, false, true, false,
+            [this](const HttpRequest& request, const FaultPlan& plan) -> asio::awaitable<HttpResponse> {
+              co_return co_await answer_scraping(vendor_, request, plan);
             }};
   }
 
@@ -92,13 +111,15 @@ class Simulator {
     const Options& o = vendor_.options;
     if (!o.abp_listen.empty()) abp_.emplace(io_, o.abp_listen, vendor_service(true, o.one_port));
     if (!o.mm_listen.empty()) mm_.emplace(io_, o.mm_listen, vendor_service(false, true));
+    if (!o.scraping_listen.empty()) scraping_.emplace(io_, o.scraping_listen, scraping_service());
     const auto faults_changed = [this] {
       for (auto* listener : listeners())
         listener->apply_faults(vendor_, Clock::now());
     };
     // The closure lives in the listener's service, so its captures outlive the coroutine.
-    Service control{false, false, true,
-                    [this, faults_changed](const HttpRequest& request) -> asio::awaitable<HttpResponse> {
+    Service control{false, false, false, true,
+                    [this, faults_changed](const HttpRequest& request,
+                                           const FaultPlan&) -> asio::awaitable<HttpResponse> {
                       const ControlTargets targets{vendor_, hub_, pacer_, faults_changed};
                       co_return co_await answer_control(targets, request);
                     }};
@@ -116,6 +137,7 @@ class Simulator {
     if (abp_) add("abp", *abp_, "/ws");
     if (mm_) add("mm", *mm_, "/ws/subscribe");
     if (o.one_port && abp_) add("mm", *abp_, "/ws/subscribe");
+    if (scraping_) add("scraping", *scraping_, "/ws");
     ports["control"] = "http://" + control_->address();
     ports["ca_file"] = o.tls && !o.ca_out.empty() ? nlohmann::ordered_json(o.ca_out) : nullptr;
     const std::string line = ports.dump() + "\n";
@@ -148,7 +170,7 @@ class Simulator {
   Pacer pacer_;
   asio::steady_timer housekeeping_;
   asio::signal_set signals_;
-  std::optional<Listener> abp_, mm_, control_;
+  std::optional<Listener> abp_, mm_, scraping_, control_;
 };
 
 }  // namespace

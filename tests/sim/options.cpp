@@ -12,11 +12,13 @@ constexpr std::size_t kBenchQueue = 100'000;
 constexpr double kBenchRate = 20'000;  // above this a book of real orders would cost more than it shows
 
 struct Texts {
-  std::vector<std::string> abp_keys, abp_inactive, abp_expired, mm_keys, mm_inactive;
+  std::vector<std::string> abp_keys, abp_inactive, abp_expired, mm_keys, mm_inactive, scraping_keys;
   std::string rate = "0";
   double time_scale = 1.0;
   std::optional<std::size_t> queue;
   std::int64_t login_ms = -1, ping_ms = -1, pong_ms = -1, heartbeat_ms = -1, limit_window_ms = -1;
+  std::int64_t order_life_ms = -1, dedup_ms = -1;
+  bool no_limits = false;
 };
 
 /// `KEY` or `KEY=CLIENT`; keys without a client all belong to `demo`.
@@ -51,6 +53,8 @@ void add_serving(CLI::App& app, Options& o) {
       ->capture_default_str();
   app.add_option("--mm", o.mm_listen, "MM address:port; 'same' = on ABP's port; 'off' = none")
       ->capture_default_str();
+  app.add_option("--scraping", o.scraping_listen, "Scraping API address:port; 'off' = none")
+      ->capture_default_str();
   app.add_option("--control", o.control_listen, "control API address:port")->capture_default_str();
   app.add_flag("--tls", o.tls, "TLS on the vendor ports, certificate made at start");
   const std::map<std::string, Certificate> certificates{{"good", Certificate::good},
@@ -69,6 +73,7 @@ void add_keys_and_editions(CLI::App& app, Options& o, Texts& t) {
   app.add_option("--abp-expired-key", t.abp_expired, "a known ABP key that has expired");
   app.add_option("--mm-key", t.mm_keys, "UUID or UUID=CLIENT, repeatable");
   app.add_option("--mm-inactive-key", t.mm_inactive, "a known MM key that is inactive");
+  app.add_option("--scraping-key", t.scraping_keys, "KEY, repeatable (default scraping-demo-key)");
   app.add_option("--connections-per-key", o.connections_per_key, "WebSocket sessions a key")
       ->capture_default_str();
   const std::map<std::string, AbpKeepAlive> keepalives{{"ping", AbpKeepAlive::ping},
@@ -89,6 +94,23 @@ void add_keys_and_editions(CLI::App& app, Options& o, Texts& t) {
   app.add_flag("--limit-headers", o.limit_headers, "429 with Retry-After and X-RateLimit-* (later edition)");
   app.add_option("--abp-limit", o.abp_limit, "REST requests a window, 0 = none")->capture_default_str();
   app.add_option("--mm-limit", o.mm_limit, "REST requests a window, 0 = none")->capture_default_str();
+  app.add_option("--scraping-rps", o.scraping_rps, "tokens a second, 0 = no limit")->capture_default_str();
+  app.add_option("--scraping-burst", o.scraping_burst, "capacity of the token bucket (the rps)");
+  app.add_flag("--no-limits", t.no_limits, "no REST limit at all");
+}
+
+void add_rest(CLI::App& app, Options& o, Texts& t) {
+  app.add_option("--fill", o.placing.fill, "how placements go")
+      ->check(CLI::IsMember({"filled", "partial", "pending", "rejected"}))
+      ->capture_default_str();
+  app.add_option("--duplicates", o.placing.duplicates, "how a duplicate requestUuid is told")
+      ->check(CLI::IsMember({"documented", "409", "declined"}))
+      ->capture_default_str();
+  app.add_option("--page-size", o.page_size, "rows a page where the request names no limit")
+      ->capture_default_str();
+  app.add_option("--request-log", o.request_log, "requests kept for GET /requests")->capture_default_str();
+  app.add_option("--order-life-ms", t.order_life_ms, "life of an order without expiresAt (5000)");
+  app.add_option("--dedup-ms", t.dedup_ms, "a requestUuid is remembered for so long (1800000)");
 }
 
 void add_times(CLI::App& app, Options& o, Texts& t) {
@@ -125,12 +147,15 @@ void add_life(CLI::App& app, Options& o, Texts& t) {
 void finish(Options& o, const Texts& t) {
   if (o.abp_listen == "off") o.abp_listen.clear();
   if (o.mm_listen == "off") o.mm_listen.clear();
+  if (o.scraping_listen == "off") o.scraping_listen.clear();
   o.one_port = o.mm_listen == "same" || (o.mm_listen == o.abp_listen && !o.abp_listen.ends_with(":0"));
   if (o.one_port) o.mm_listen.clear();
   add_keys(t.abp_keys, Key::State::active, o.abp_keys);
   add_keys(t.mm_keys, Key::State::active, o.mm_keys);
   if (o.abp_keys.empty()) add_keys({"abp-demo-key"}, Key::State::active, o.abp_keys);
   if (o.mm_keys.empty()) add_keys({"55555555-5555-4555-8555-555555555555"}, Key::State::active, o.mm_keys);
+  add_keys(t.scraping_keys, Key::State::active, o.scraping_keys);
+  if (o.scraping_keys.empty()) add_keys({"scraping-demo-key"}, Key::State::active, o.scraping_keys);
   add_keys(t.abp_inactive, Key::State::inactive, o.abp_keys);
   add_keys(t.abp_expired, Key::State::expired, o.abp_keys);
   add_keys(t.mm_inactive, Key::State::inactive, o.mm_keys);
@@ -139,6 +164,12 @@ void finish(Options& o, const Texts& t) {
   set_time(o.times.abp_pong, t.pong_ms, t.time_scale);
   set_time(o.times.heartbeat, t.heartbeat_ms, t.time_scale);
   set_time(o.times.limit_window, t.limit_window_ms, t.time_scale);
+  set_time(o.times.order_life, t.order_life_ms, t.time_scale);
+  set_time(o.times.dedup, t.dedup_ms, t.time_scale);
+  if (t.no_limits) {
+    o.abp_limit = o.mm_limit = 0;
+    o.scraping_rps = 0;
+  }
   o.bench = o.bench || o.stamp || o.payload_bytes != 0 || o.rate_max || o.rate >= kBenchRate;
   // A benchmark wants to see a slow reader's latency, not its end.
   o.queue = t.queue.value_or(o.bench ? kBenchQueue : o.queue);
@@ -147,10 +178,11 @@ void finish(Options& o, const Texts& t) {
 }  // namespace
 
 std::optional<int> parse_options(int argc, char** argv, Options& options) {
-  CLI::App app("bridge55-sim: a simulated vendor with the ABP and MM WebSocket and REST APIs");
+  CLI::App app("bridge55-sim: a simulated vendor with the ABP, MM and Scraping APIs");
   Texts texts;
   add_serving(app, options);
   add_keys_and_editions(app, options, texts);
+  add_rest(app, options, texts);
   add_times(app, options, texts);
   add_life(app, options, texts);
   try {

@@ -17,6 +17,8 @@ struct Times {
   milliseconds abp_pong{120'000};  ///< ABP: no pong (heartbeat edition: no client ping) for this long closes
   milliseconds heartbeat{60'000};  ///< MM heartbeat, and ABP's in the heartbeat edition
   milliseconds limit_window{60'000};  ///< sliding window of the REST limits
+  milliseconds order_life{5'000};     ///< an order without expiresAt
+  milliseconds dedup{1'800'000};      ///< a requestUuid is remembered for so long
 };
 
 /// An API key and the client it belongs to.
@@ -27,6 +29,14 @@ struct Key {
   State state = State::active;
 };
 
+/// How placements go. POST /placing changes it.
+struct Placing {
+  std::string fill = "filled";  ///< filled, partial, pending or rejected
+  std::string duplicates =
+      "documented";       ///< documented, 409 or declined: how a duplicate requestUuid is told
+  milliseconds delay{0};  ///< the answer to a placement comes that much later
+};
+
 enum class AbpKeepAlive { ping, heartbeat };
 enum class MmEdition { both, snake, camel };
 enum class Certificate { good, expired, wrong_name, unknown_ca };
@@ -35,6 +45,7 @@ struct Options {
   std::string abp_listen = "127.0.0.1:0";  ///< empty = not served
   std::string mm_listen = "127.0.0.1:0";
   bool one_port = false;  ///< ABP's port serves MM too
+  std::string scraping_listen = "127.0.0.1:0";
   std::string control_listen = "127.0.0.1:0";
   bool tls = false;
   Certificate certificate = Certificate::good;
@@ -43,6 +54,7 @@ struct Options {
 
   std::vector<Key> abp_keys;
   std::vector<Key> mm_keys;
+  std::vector<Key> scraping_keys;
   unsigned connections_per_key = 5;
   AbpKeepAlive abp_keepalive = AbpKeepAlive::ping;
   bool abp_earlier_events = false;  ///< earlier edition: STATUS_CHANGE, settlements as UPDATE, no betslip
@@ -53,6 +65,11 @@ struct Options {
   bool limit_headers = false;           ///< later edition's 429 with Retry-After
   unsigned abp_limit = 60;              ///< REST requests a window, 0 = no limit
   unsigned mm_limit = 100;
+  double scraping_rps = 10;           ///< tokens a second, 0 = no limit
+  double scraping_burst = 0;          ///< capacity of the bucket, 0 = scraping_rps
+  std::size_t page_size = 100;        ///< rows a page where the request names no limit
+  std::size_t request_log = 100'000;  ///< requests kept for GET /requests
+  Placing placing;
   Times times;
 
   std::size_t window = 100;  ///< unacknowledged messages under reliable delivery

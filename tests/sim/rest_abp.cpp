@@ -1,5 +1,8 @@
-// ABP's reads. Vendor docs: ABP Quickstart; "Get orders", "Get bets", "List accounts", "Get live odds".
-#include "tests/sim/rest.hpp"
+// ABP's routes, and its reads of orders, bets and odds. Vendor docs: "Get orders", "Get bets", "Get live
+// odds".
+#include "tests/sim/rest_abp.hpp"
+
+#include "tests/sim/abp_order_body.hpp"
 
 #include <algorithm>
 
@@ -8,7 +11,6 @@
 namespace bridge55::sim {
 namespace {
 
-constexpr std::int64_t kPage = 100;
 constexpr std::int64_t kPageMax = 1000;
 
 HttpResponse no_filter() {
@@ -25,8 +27,9 @@ struct Wanted {
     const auto in = [](const std::vector<std::string>& list, const std::string& value) {
       return std::find(list.begin(), list.end(), value) != list.end();
     };
-    return in(ids, std::to_string(row.id)) || in(orders, std::to_string(row.order_id)) ||
-           in(uuids, row.request_uuid) || (user_ref && row.user_ref == *user_ref);
+    return (!ids.empty() && in(ids, std::to_string(row.id))) ||
+           (!orders.empty() && in(orders, std::to_string(row.order_id))) || in(uuids, row.request_uuid) ||
+           (user_ref && row.user_ref == *user_ref);
   }
 };
 
@@ -39,13 +42,14 @@ struct Page {
 
 /// Newest first, below the cursor; `render` gives a row's text.
 template <class Render>
-Page page_of(const std::map<std::int64_t, Row>& rows, const Wanted& wanted, const HttpRequest& request,
-             const KeyEntry& key, const std::string& cursor, Render&& render) {
+Page page_of(const std::map<std::int64_t, Row>& rows, const Wanted& wanted, const Call& call,
+             const std::string& cursor, Render&& render) {
   Page page;
-  const auto limit = std::clamp<std::int64_t>(number_parameter(request, "limit", kPage), 1, kPageMax);
-  const auto below = number_parameter(request, cursor, INT64_MAX);
+  const auto usual = static_cast<std::int64_t>(call.vendor.options.page_size);
+  const auto limit = std::clamp<std::int64_t>(number_parameter(call.request, "limit", usual), 1, kPageMax);
+  const auto below = number_parameter(call.request, cursor, INT64_MAX);
   for (auto it = rows.rbegin(); it != rows.rend(); ++it) {
-    if (it->first >= below || it->second.client != key.key.client || !wanted.has(it->second)) continue;
+    if (it->first >= below || it->second.client != call.client() || !wanted.has(it->second)) continue;
     if (page.count == limit) {
       page.more = true;
       break;
@@ -80,25 +84,30 @@ std::string enriched(const Book& book, const Row& order) {
   return text + R"(,"outcomeInfo":{"marketName":"Full Time Result","outcomeName":"2"},"playerInfo":null})";
 }
 
-HttpResponse get_orders(Vendor& vendor, const HttpRequest& request, const KeyEntry& key) {
-  const Wanted wanted{list_parameter(request, "orderIds"),
-                      {},
-                      list_parameter(request, "requestUuids"),
-                      request.parameter("userRef")};
+HttpResponse get_orders(const Call& call) {
+  const HttpRequest& request = call.request;
+  Wanted wanted{list_parameter(request, "orderIds"),
+                {},
+                list_parameter(request, "requestUuids"),
+                request.parameter("userRef")};
+  for (auto& uuid : wanted.uuids) {
+    if (is_uuid(uuid)) uuid = canonical_uuid(uuid);
+  }
   if (!wanted.any()) return no_filter();
-  const Book& book = vendor.book_of(Api::abp);
-  const auto page = page_of(book.orders(), wanted, request, key, "afterOrderId",
+  const Book& book = call.vendor.book_of(Api::abp);
+  const auto page = page_of(book.orders(), wanted, call, "afterOrderId",
                             [&book](const Row& row) { return enriched(book, row); });
   return paged("orders", page);
 }
 
-HttpResponse get_bets(Vendor& vendor, const HttpRequest& request, const KeyEntry& key) {
+HttpResponse get_bets(const Call& call) {
+  const HttpRequest& request = call.request;
   const Wanted wanted{list_parameter(request, "betIds"),
                       list_parameter(request, "orderIds"),
                       {},
                       request.parameter("userRef")};
   if (!wanted.any()) return no_filter();
-  const auto page = page_of(vendor.book_of(Api::abp).bets(), wanted, request, key, "afterBetId",
+  const auto page = page_of(call.vendor.book_of(Api::abp).bets(), wanted, call, "afterBetId",
                             [](const Row& row) { return row.json; });
   return paged("bets", page);
 }
@@ -108,23 +117,6 @@ HttpResponse get_bet(Vendor& vendor, const std::string& id, const KeyEntry& key)
     if (std::to_string(number) == id && row.client == key.key.client) return json_response(200, row.json);
   }
   return not_found("Bet");
-}
-
-HttpResponse get_accounts(Vendor& vendor, const HttpRequest& request, const KeyEntry& key) {
-  const auto bookmaker = request.parameter("bookmaker");
-  std::string body;
-  for (const auto& [name, row] : vendor.book_of(Api::abp).accounts()) {
-    if (row.client != key.key.client || (bookmaker && row.venue != *bookmaker)) continue;
-    body += (body.empty() ? "" : ",") + row.json;
-  }
-  return json_response(200, "[" + body + "]");
-}
-
-HttpResponse get_account(Vendor& vendor, const std::string& name, const KeyEntry& key) {
-  const auto& accounts = vendor.book_of(Api::abp).accounts();
-  const auto found = accounts.find(name);
-  if (found == accounts.end() || found->second.client != key.key.client) return not_found("Account");
-  return json_response(200, found->second.json);
 }
 
 HttpResponse get_betslip(Vendor& vendor, const HttpRequest& request, const KeyEntry& key) {
@@ -151,22 +143,58 @@ HttpResponse get_betslip(Vendor& vendor, const HttpRequest& request, const KeyEn
                R"("active":true,"account":"pinnacle_main"}}}})");
 }
 
+HttpResponse get_markets(const HttpRequest& request) {
+  const auto sport = number_parameter(request, "sportId", 10);
+  if (sport != 10) return json_response(200, "[]");
+  return json_response(
+      200, R"([{"sportId":10,"marketId":101,"marketName":"Full Time Result","marketType":"1x2",)"
+           R"("outcomes":[{"outcomeId":101,"outcomeName":"1"},{"outcomeId":102,"outcomeName":"X"},)"
+           R"({"outcomeId":103,"outcomeName":"2"}]},{"sportId":10,"marketId":161,"marketName":"Over Under",)"
+           R"("marketType":"totals","handicap":2.5,"outcomes":[{"outcomeId":161,"outcomeName":"Over"},)"
+           R"({"outcomeId":162,"outcomeName":"Under"}]}])");
+}
+
+HttpResponse get_bookmakers() {
+  return json_response(200, R"([{"bookmaker":"pinnacle","minStake":1.0,"maxStake":15000.0},)"
+                            R"({"bookmaker":"sharpbet","minStake":1.0,"maxStake":1000.0},)"
+                            R"({"bookmaker":"betfair-ex","minStake":2.0,"maxStake":null}])");
+}
+
+HttpResponse answer_get(const Call& call) {
+  const auto& path = call.request.path;
+  if (path == "/orders") return get_orders(call);
+  if (path == "/bets") return get_bets(call);
+  if (path.starts_with("/bets/")) return get_bet(call.vendor, path.substr(6), call.key);
+  if (path == "/accounts") return list_accounts(call);
+  if (path == "/betslip") return get_betslip(call.vendor, call.request, call.key);
+  if (path == "/positions") return get_positions(call);
+  if (path == "/pnl") return get_pnl(call);
+  if (path == "/markets") return get_markets(call.request);
+  return get_bookmakers();
+}
+
+HttpResponse answer_post(const Call& call) {
+  if (call.request.path == "/place-orders") return place_orders(call);
+  return call.request.path == "/cancel-orders" ? cancel_orders(call) : cancel_all_orders(call);
+}
+
+bool is_one_of(const std::string& path, std::initializer_list<std::string_view> paths) {
+  return std::find(paths.begin(), paths.end(), path) != paths.end();
+}
+
 }  // namespace
 
-HttpResponse answer_abp(Vendor& vendor, const HttpRequest& request, const KeyEntry& key) {
-  if (request.method != "GET") return json_response(405, R"({"detail": "Method Not Allowed"})");
-  const auto& path = request.path;
-  if (path == "/orders") return get_orders(vendor, request, key);
-  if (path == "/bets") return get_bets(vendor, request, key);
-  if (path.starts_with("/bets/")) return get_bet(vendor, path.substr(6), key);
-  if (path == "/accounts") return get_accounts(vendor, request, key);
-  if (path.starts_with("/accounts/")) return get_account(vendor, path.substr(10), key);
-  if (path == "/betslip") return get_betslip(vendor, request, key);
-  if (path == "/bookmakers") {
-    return json_response(200, R"([{"bookmaker":"pinnacle","minStake":1.0,"maxStake":15000.0},)"
-                              R"({"bookmaker":"sharpbet","minStake":1.0,"maxStake":1000.0},)"
-                              R"({"bookmaker":"betfair-ex","minStake":2.0,"maxStake":null}])");
-  }
+HttpResponse answer_abp(const Call& call) {
+  const auto& path = call.request.path;
+  const auto& method = call.request.method;
+  if (path.starts_with("/accounts/")) return answer_account(call, path.substr(10));
+  if (path == "/accounts" && method != "GET") return answer_account(call, {});
+  const bool read =
+      path.starts_with("/bets/") || is_one_of(path, {"/orders", "/bets", "/accounts", "/betslip",
+                                                     "/positions", "/pnl", "/markets", "/bookmakers"});
+  const bool post = is_one_of(path, {"/place-orders", "/cancel-orders", "/cancel-all-orders"});
+  if (read) return method == "GET" ? answer_get(call) : method_not_allowed();
+  if (post) return method == "POST" ? answer_post(call) : method_not_allowed();
   return json_response(404, R"({"detail": "Not Found"})");
 }
 

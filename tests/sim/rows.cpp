@@ -106,6 +106,12 @@ ObjectWriter& ObjectWriter::time(std::string_view name, std::int64_t ms, std::st
   return *this;
 }
 
+std::string iso_time(std::int64_t ms, std::string_view suffix) {
+  std::string text;
+  append_time(text, ms);
+  return text.append(suffix);
+}
+
 void write(std::string& out, const AbpOrder& o) {
   ObjectWriter row(out);
   row.number("orderId", o.id)

@@ -82,6 +82,9 @@ struct Account {
   std::int64_t updated_ms = 0;
 };
 
+/// ISO 8601 with the zone's suffix.
+std::string iso_time(std::int64_t ms, std::string_view suffix);
+
 void write(std::string& out, const AbpOrder& order);
 void write(std::string& out, const AbpBet& bet);
 void write(std::string& out, const MmOrder& order);

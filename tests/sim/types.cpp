@@ -24,12 +24,13 @@ std::int64_t wall() {
 }  // namespace
 
 std::string_view name_of(Api api) {
-  return api == Api::abp ? "abp" : "mm";
+  return api == Api::abp ? "abp" : api == Api::mm ? "mm" : "scraping";
 }
 
 std::span<const Channel> channels_of(Api api) {
   if (api == Api::abp) return kAbp;
-  return kMm;
+  if (api == Api::mm) return kMm;
+  return {};
 }
 
 unsigned channel_number(Api api, std::string_view name) {

@@ -15,9 +15,10 @@ using Clock = std::chrono::steady_clock;
 using TimePoint = Clock::time_point;
 using std::chrono::milliseconds;
 
-enum class Api : std::uint8_t { abp, mm };
+enum class Api : std::uint8_t { abp, mm, scraping };
+inline constexpr std::size_t kApis = 3;
 
-/// "abp" or "mm".
+/// "abp", "mm" or "scraping".
 std::string_view name_of(Api api);
 
 /// A channel of one API; `global` ones reach every client (vendor docs, "Channels").

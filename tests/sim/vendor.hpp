@@ -3,6 +3,10 @@
 
 #include "tests/sim/book.hpp"
 #include "tests/sim/options.hpp"
+#include "tests/sim/placements.hpp"
+#include "tests/sim/request_log.hpp"
+#include "tests/sim/rest_faults.hpp"
+#include "tests/sim/scraping.hpp"
 #include "tests/sim/sent_journal.hpp"
 #include "tests/sim/types.hpp"
 
@@ -28,8 +32,10 @@ struct Held {
 struct KeyEntry {
   Key key;
   unsigned connections = 0;
-  std::deque<Held> undelivered;
-  std::deque<TimePoint> rest_calls;  ///< inside the sliding limit window
+  std::deque<Held> undelivered = {};
+  std::deque<TimePoint> rest_calls = {};  ///< inside the sliding limit window
+  std::deque<TimePoint> arrivals = {};    ///< the same for every request that arrived, refused ones included
+  std::size_t most_in_window = 0;         ///< the most that `arrivals` ever held
 };
 
 /// A fault that stays until a time, a number of uses, or POST /clear.
@@ -50,7 +56,8 @@ struct Standing {
 };
 
 struct ApiFaults {
-  Standing refuse_logins, hang_login, refuse_connect, hang_handshake, rest;
+  Standing refuse_logins, hang_login, refuse_connect, hang_handshake;
+  RestFaults rest;
 };
 
 struct ApiStats {
@@ -65,20 +72,28 @@ struct ApiStats {
 struct Vendor {
   explicit Vendor(Options given);
 
+  std::deque<KeyEntry>& keys_of(Api api);
   KeyEntry* find_key(Api api, std::string_view key);
   ApiStats& stats_of(Api api) { return stats[static_cast<std::size_t>(api)]; }
   ApiFaults& faults_of(Api api) { return faults[static_cast<std::size_t>(api)]; }
   Book& book_of(Api api) { return books[static_cast<std::size_t>(api)]; }
 
   Options options;
-  std::deque<KeyEntry> abp_keys, mm_keys;  // deque: entries keep their address
-  std::array<ApiStats, 2> stats;
-  std::array<ApiFaults, 2> faults;
-  std::array<Book, 2> books;
+  std::deque<KeyEntry> abp_keys, mm_keys, scraping_keys;  // deque: entries keep their address
+  std::array<ApiStats, kApis> stats;
+  std::array<ApiFaults, kApis> faults;
+  std::array<Book, kApis> books;
   SentJournal journal;
+  RequestLog requests;
+  Placements placements;
+  ScrapingNetwork scraping;
+  std::map<std::string, std::string> trading;  ///< MM: client to running, paused or stopped
   std::uint64_t last_subscription = 0;
   std::function<void(Api)> on_login;    ///< after each login, when the answer is queued
   std::function<void(Api)> on_drained;  ///< a connection has nothing more to write
+  std::function<void(const Message&)> broadcast = [](const Message&) {};
+  /// Does the work that much later, on the one thread.
+  std::function<void(milliseconds, std::function<void()>)> later = [](milliseconds, std::function<void()>) {};
 };
 
 /// `abp-demo-key` as `abp-…`: enough to tell keys apart, too little to use.

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,15 @@ class FakeJournal : public events::Journal {
   std::vector<events::EventPtr> rows;  // durable, in id order
   std::vector<events::EventId> wanted_ceilings;
   events::EventId held_from = 0;
+  bool trades_at_once =
+      true;  // store_trade and store_switch are durable inside the call; else `commit_trades` does it
+  bool trade_reads_at_once =
+      true;  // read_trade is answered inside the call; else `answer_trade_reads` does it
+  std::map<std::uint64_t, events::TradeRecord> trades;          // as they were last stored
+  std::map<std::uint64_t, events::TradeRecord> durable_trades;  // what a crash would leave
+  std::map<std::string, std::string> switches, durable_switches;
+  std::vector<events::TradeRecord> stored_trades;  // every call, in order
+  config::Duration trades_keep{};
   bool closed = false;
   Handlers handlers;
 
@@ -40,6 +50,21 @@ class FakeJournal : public events::Journal {
   void forget_through(events::EventId id) {
     std::erase_if(rows, [id](const auto& row) { return row->id() <= id; });
     stats_value.gone_through = id;
+  }
+  // How many stores became durable; those that they lead to wait for the next call.
+  std::size_t commit_trades() {
+    std::vector<std::function<void()>> now;
+    now.swap(urgent_);
+    for (auto& store : now)
+      store();
+    return now.size();
+  }
+  std::size_t answer_trade_reads() {
+    std::vector<std::function<void()>> now;
+    now.swap(trade_reads_);
+    for (auto& answer : now)
+      answer();
+    return now.size();
   }
   std::size_t answer_reads() {
     std::size_t count = 0;
@@ -65,6 +90,26 @@ class FakeJournal : public events::Journal {
   }
   void drop_consumer(const std::string& name) override { consumers.erase(name); }
   void drop_cursor(const std::string& sink) override { cursors.erase(sink); }
+  void store_trade(events::TradeRecord trade, std::function<void()> durable) override {
+    trades[trade.id] = trade;
+    stored_trades.push_back(trade);
+    urgent([this, trade = std::move(trade), durable = std::move(durable)] {
+      durable_trades[trade.id] = trade;
+      if (durable) durable();
+    });
+  }
+  void read_trade(std::string uuid, std::function<void(std::optional<events::TradeRecord>)> then) override {
+    trade_reads_.push_back([found = newest_trade(uuid), then = std::move(then)] { then(found); });
+    if (trade_reads_at_once) answer_trade_reads();
+  }
+  void store_switch(std::string name, std::string value, std::function<void()> durable) override {
+    put(switches, name, value);
+    urgent([this, name = std::move(name), value = std::move(value), durable = std::move(durable)] {
+      put(durable_switches, name, value);
+      if (durable) durable();
+    });
+  }
+  void set_trades_keep(config::Duration keep) override { trades_keep = keep; }
   void barrier(std::function<void()> then) override {
     barriers_.push_back(std::move(then));
     if (waiting_.empty()) run_barriers();
@@ -83,6 +128,25 @@ class FakeJournal : public events::Journal {
   void close() override { closed = true; }
 
  private:
+  using Switches = std::map<std::string, std::string>;
+  static void put(Switches& all, const std::string& name, const std::string& value) {
+    if (value.empty()) {
+      all.erase(name);
+    } else {
+      all[name] = value;
+    }
+  }
+  void urgent(std::function<void()> store) {
+    urgent_.push_back(std::move(store));
+    if (trades_at_once) commit_trades();
+  }
+  std::optional<events::TradeRecord> newest_trade(const std::string& uuid) const {
+    for (auto trade = trades.rbegin(); trade != trades.rend(); ++trade) {
+      const auto& orders = trade->second.orders;
+      if (std::ranges::find(orders, uuid, &events::TradeOrder::uuid) != orders.end()) return trade->second;
+    }
+    return std::nullopt;
+  }
   void run_barriers() {
     std::vector<std::function<void()>> now;
     now.swap(barriers_);
@@ -116,7 +180,7 @@ class FakeJournal : public events::Journal {
 
   std::vector<events::EventPtr> waiting_;
   std::deque<std::pair<events::ReadRequest, std::function<void(events::ReadResult)>>> reads_;
-  std::vector<std::function<void()>> barriers_;
+  std::vector<std::function<void()>> barriers_, urgent_, trade_reads_;
 };
 
 }  // namespace bridge55::tests

@@ -30,6 +30,7 @@ World demo_world() {
   World world;
   world.variables["BRIDGE55_DIR"] = "/tmp/bridge55-demo";
   world.variables["BRIDGE55_SIM_CA"] = "/tmp/bridge55-demo/sim-ca.pem";
+  world.variables["BRIDGE55_SIM_SCRAPING"] = "https://127.0.0.1:4003";
   world.variables["BRIDGE55_SIM_ABP"] = "https://127.0.0.1:4001";
   world.variables["BRIDGE55_SIM_ABP_WS"] = "wss://127.0.0.1:4001/ws";
   world.variables["BRIDGE55_SIM_MM"] = "https://127.0.0.1:4002";
@@ -77,7 +78,7 @@ TEST(Examples, TheStartersCommentsLoadTooWhenTheyAreActive) {
 TEST(Examples, Demo) {
   const Loaded demo = clean(shipped("demo.yaml"), demo_world());
   EXPECT_EQ(demo.config.listen[0].port, 5580);
-  EXPECT_EQ(demo.config.upstreams.size(), 2U);
+  EXPECT_EQ(demo.config.upstreams.size(), 3U);
   EXPECT_EQ(demo.config.journal.path, "/tmp/bridge55-demo/journal.db");
 }
 

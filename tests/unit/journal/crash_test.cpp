@@ -21,6 +21,7 @@ constexpr EventId kFirst = 1'771'183'909'000'000;
 // What the dying process has been told is durable; it lives in a pipe, which survives it.
 struct Told {
   EventId durable = 0, ceiling = 0, cursor = 0;
+  std::uint64_t trade = 0, pause = 0;
 };
 
 class CrashTest : public JournalTest, public testing::WithParamInterface<std::tuple<const char*, int>> {
@@ -86,13 +87,55 @@ class CrashTest : public JournalTest, public testing::WithParamInterface<std::tu
       if (!running.barrier()) return;
       told.cursor = id;
       say(told);
+      if (!trade_like(running, (id - from) / 100 + 1, told, say)) return;
     }
     running.close();
+  }
+
+  // A trade is intended, then answered; a switch changes.
+  template <class Say>
+  static bool trade_like(Running& running, std::uint64_t id, Told& told, Say say) {
+    TradeRecord trade = make_trade(id, 3);
+    trade.body = std::string(5000, 'b');
+    if (!running.store(trade)) return false;
+    told.trade = id;
+    say(told);
+    trade.open = false;
+    trade.answer = std::string(5000, 'a');
+    for (TradeOrder& order : trade.orders)
+      order.fate = Fate::placed;
+    running.journal().store_trade(trade, {});
+    bool durable = false;
+    running.journal().store_switch("pause", std::to_string(id), [&] { durable = true; });
+    if (!running.until([&] { return durable; })) return false;
+    told.pause = id;
+    say(told);
+    return true;
+  }
+
+  void expect_trades(Running& running) const {
+    const Recovered& found = running.recovered();
+    EXPECT_GE(found.last_trade, told_.trade);
+    EXPECT_LE(found.open_trades.size(), 1u);
+    EXPECT_EQ(found.trade_memory.size(), found.last_trade * 3);
+    if (told_.pause != 0) {
+      ASSERT_EQ(found.switches.count("pause"), 1u);
+      EXPECT_GE(std::stoull(found.switches.at("pause")), told_.pause);
+    }
+    for (std::uint64_t id = 1; id <= found.last_trade; ++id) {
+      const auto trade = running.read_trade(std::to_string(id) + "-2");
+      ASSERT_TRUE(trade) << id;
+      EXPECT_EQ(trade->open, trade->answer.empty());
+      if (id <= told_.pause) {
+        EXPECT_FALSE(trade->open) << id;
+      }
+    }
   }
 
   void expect_sound() {
     Running running(directory, small());
     const Recovered& found = running.recovered();
+    expect_trades(running);
     EXPECT_GE(found.ceiling, told_.ceiling);
     if (told_.cursor != 0) {
       ASSERT_EQ(found.cursors.count("rabbit"), 1u);
@@ -133,6 +176,7 @@ INSTANTIATE_TEST_SUITE_P(
     Points, CrashTest,
     testing::Combine(testing::Values("journal.append.after", "journal.commit.before", "journal.commit.after",
                                      "journal.cursor.stored", "journal.consumer.stored",
+                                     "journal.trade.stored", "journal.switch.stored",
                                      "journal.ceiling.raised", "journal.retention.before",
                                      "journal.retention.after", "journal.checkpoint.before",
                                      "journal.checkpoint.after", "journal.checkpoint.finish"),

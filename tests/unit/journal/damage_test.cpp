@@ -35,12 +35,60 @@ class DamageTest : public JournalTest {
       }
     }
     running.journal().store_cursor("rabbit", kFirst + 1000);
+    trade(running);
     ASSERT_TRUE(running.barrier());
     if (clean) {
       running.close();
     } else {
       copy(directory, directory + "/unclean");  // as a kill leaves it
     }
+  }
+
+  // Every third stays open; some lie over several pages.
+  void trade(Running& running) {
+    for (std::uint64_t id = 1; id <= 24; ++id) {
+      TradeRecord made = make_trade(id, 4);
+      made.body = std::string(id * 300, 'b');
+      made.open = id % 3 == 0;
+      for (TradeOrder& order : made.orders) {
+        if (!made.open) order = {order.uuid, Fate::placed, std::string(id * 100, 'e')};
+      }
+      if (!made.open) made.answer = std::string(id == 20 ? 30'000 : 1'000, 'a');
+      running.journal().store_trade(made, {});
+      trades_[id] = made;
+    }
+    running.journal().store_switch("pause", "abp", {});
+  }
+
+  // Whether all of them were found as they were stored. Nothing else may be found.
+  bool trades_found(Running& running) const {
+    const Recovered& found = running.recovered();
+    std::size_t open = 0, read = 0;
+    for (const TradeRecord& trade : found.open_trades) {
+      const TradeRecord& sent = trades_.at(trade.id);
+      EXPECT_TRUE(sent.open);
+      if (shown(trade) == shown(sent)) ++open;
+      for (const TradeOrder& order : trade.orders)
+        EXPECT_EQ(order.uuid.substr(0, order.uuid.find('-')), std::to_string(trade.id));
+    }
+    for (const TradeMemory& order : found.trade_memory) {
+      EXPECT_EQ(order.fate == Fate::open, trades_.at(order.trade).open);
+      EXPECT_EQ(order.uuid.substr(0, order.uuid.find('-')), std::to_string(order.trade));
+    }
+    for (const auto& [id, sent] : trades_) {
+      const auto trade = running.read_trade(std::to_string(id) + "-0");
+      if (!trade) continue;
+      ++read;
+      if (trade->orders.size() == sent.orders.size()) {
+        EXPECT_EQ(shown(*trade), shown(sent));
+      }
+    }
+    for (const auto& [name, value] : found.switches)
+      EXPECT_EQ(name + "=" + value, "pause=abp");
+    unread_ = trades_.size() - read;
+    figures_ = std::to_string(open) + " open, " + std::to_string(found.trade_memory.size()) + " orders, " +
+               std::to_string(found.switches.size()) + " switches";
+    return open == 8 && found.trade_memory.size() == 96 && found.switches.size() == 1;
   }
 
   static void copy(const std::string& from, const std::string& to) {
@@ -54,7 +102,9 @@ class DamageTest : public JournalTest {
 
   struct Found {
     std::size_t events = 0;
-    bool said = false;  // that something is missing
+    bool trades = false;  // all are there
+    std::string figures;  // of what was found of them
+    bool said = false;    // that something is missing
     std::string words;
   };
   // Reads everything and holds it against what was sent.
@@ -80,6 +130,8 @@ class DamageTest : public JournalTest {
       request.after = got.scanned_through;
       more = got.more && got.scanned_through > 0;
     }
+    found.trades = trades_found(running);
+    found.figures = figures_;
     found.said = !found.words.empty();
     return found;
   }
@@ -114,8 +166,9 @@ class DamageTest : public JournalTest {
         Running running(where);
         found = examine(running);
       }
-      EXPECT_TRUE(found.events == sent_.size() || found.said)
-          << found.events << " of " << sent_.size() << " and not a word";
+      EXPECT_TRUE((found.events == sent_.size() && found.trades) || found.said)
+          << found.events << " of " << sent_.size() << " and not a word"
+          << (found.trades ? "" : ", not all trades: ") << found.figures;
       expect_usable(where);
     } catch (const JournalError& error) {
       // A changed version or application number is refused, in words.
@@ -126,6 +179,9 @@ class DamageTest : public JournalTest {
   }
 
   std::map<EventId, EventPtr> sent_;
+  std::map<std::uint64_t, TradeRecord> trades_;
+  mutable std::size_t unread_ = 0;
+  mutable std::string figures_;
 };
 
 TEST_F(DamageTest, a_flipped_bit_anywhere_in_the_file_is_never_delivered_and_what_is_missing_is_said) {
@@ -230,6 +286,60 @@ TEST_F(DamageTest, a_damaged_cursor_starts_at_the_earliest_event) {
   EXPECT_EQ(running.recovered().cursors.at("rabbit"), 0u);
   ASSERT_EQ(running.recovered().repairs.size(), 1u);
   EXPECT_NE(running.recovered().repairs[0].find("rabbit"), std::string::npos);
+}
+
+TEST_F(DamageTest, an_open_trade_whose_row_was_altered_is_named_and_can_still_be_looked_up) {
+  make(true);
+  sql(path(), "UPDATE trades SET body='other' WHERE id=3");
+  sql(path(), "UPDATE trades SET open=0 WHERE id=6");
+  sql(path(), "UPDATE trade_orders SET fate=1 WHERE trade=9 AND place=2");
+  sql(path(), "DELETE FROM trades WHERE id=12");
+  sql(path(), "UPDATE switches SET value='mm'");
+  Running running(directory);
+  EXPECT_FALSE(trades_found(running));
+  EXPECT_TRUE(running.recovered().switches.empty());
+  std::string words;
+  for (const std::string& repair : running.recovered().repairs)
+    words += repair + "\n";
+  for (const char* word : {"trade 3 was damaged", "trade 6 was damaged", "1 orders of trade 9",
+                           "trade 12 was damaged", "3-0, 3-1, 3-2, 3-3", "switch pause"})
+    EXPECT_NE(words.find(word), std::string::npos) << words;
+  const auto& open = running.recovered().open_trades;
+  ASSERT_EQ(open.size(), 8u);
+  for (const TradeRecord& trade : open) {
+    EXPECT_EQ(trade.upstream, "abp");
+    EXPECT_EQ(trade.app, "risk");
+    EXPECT_EQ(trade.orders.size(), trade.id == 9 ? 3u : 4u);
+    EXPECT_EQ(trade.body.empty(), trade.id == 3 || trade.id == 6 || trade.id == 12);
+  }
+  EXPECT_FALSE(running.read_trade("3-0"));
+  EXPECT_EQ(running.recovered().last_trade, 24u);
+}
+
+TEST_F(DamageTest, a_switch_or_an_order_that_vanished_is_noticed) {
+  make(true);
+  sql(path(), "DELETE FROM switches");
+  sql(path(), "DELETE FROM trade_orders WHERE trade=1 AND place=3");
+  sql(path(), "DELETE FROM trade_orders WHERE trade=24");
+  Running running(directory);
+  std::string words;
+  for (const std::string& repair : running.recovered().repairs)
+    words += repair + "\n";
+  for (const char* word : {"switches are missing", "1 orders of trade 1 ", "4 orders of trade 24 "})
+    EXPECT_NE(words.find(word), std::string::npos) << words;
+}
+
+TEST_F(DamageTest, a_rebuild_keeps_trades_and_switches) {
+  make(true);
+  spit(path() + ".suspect", "");
+  {
+    Running running(directory);
+    EXPECT_TRUE(trades_found(running));
+    EXPECT_EQ(unread_, 0u);
+    EXPECT_EQ(running.recovered().last_trade, 24u);
+    running.close();
+  }
+  EXPECT_GT(sql_number(path(), "SELECT value FROM notes WHERE name='trade_bytes'"), 100'000);
 }
 
 TEST_F(DamageTest, altered_rows_are_skipped_named_and_read_over) {

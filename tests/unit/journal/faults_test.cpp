@@ -3,6 +3,7 @@
 #include "tests/unit/journal/journal_fixture.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <random>
 
 namespace bridge55::events {
@@ -207,6 +208,31 @@ TEST_F(FaultTest, a_disk_that_can_be_written_but_not_read_is_no_end_of_the_journ
   EXPECT_TRUE(running.until([&] { return !running.fatal.empty(); }));
   disk.reads_fail = false;
   EXPECT_EQ(running.ids().size(), 5000u);
+}
+
+// Frame 41 is the first whose head a sector's end divides between the commit mark and the salts: torn there,
+// it shows the mark of an older round.
+TEST_F(FaultTest, a_torn_write_that_shows_an_older_commit_mark_is_no_damage) {
+  constexpr std::size_t frame = 32 + 41 * (16384 + 24);
+  static_assert((frame + 8) % 512 == 0);
+  const std::string copy = directory + "/torn";
+  {
+    Running running(directory);
+    running.append(kFirst, large(1'500'000));  // one commit of some ninety frames
+    ASSERT_TRUE(running.durable(kFirst));
+    std::filesystem::create_directory(copy);
+    for (const char* name : {"/journal.db", "/journal.db-wal"})
+      spit(copy + name, slurp(directory + name));
+  }
+  std::string log = slurp(copy + "/journal.db-wal");
+  ASSERT_GT(log.size(), frame + 10 * 16384);
+  log[frame + 7] = 9;
+  spit(copy + "/journal.db-wal", log);
+  Running again(copy);
+  for (const std::string& repair : again.recovered().repairs)
+    EXPECT_EQ(repair.find("damaged ("), repair.npos) << repair;
+  again.append(kFirst + 1);
+  EXPECT_TRUE(again.durable(kFirst + 1));
 }
 
 TEST_F(FaultTest, a_power_cut_forgets_nothing_that_was_reported_durable) {

@@ -105,6 +105,43 @@ std::vector<EventId> Running::ids(EventId after) {
   return all;
 }
 
+std::optional<TradeRecord> Running::read_trade(const std::string& uuid) {
+  auto answer = std::make_shared<std::optional<std::optional<TradeRecord>>>();
+  parts_->journal->read_trade(uuid, [answer](auto found) { *answer = std::move(found); });
+  EXPECT_TRUE(until([&] { return answer->has_value(); }));
+  return answer->value_or(std::nullopt);
+}
+
+bool Running::store(const TradeRecord& trade) {
+  auto durable = std::make_shared<bool>(false);
+  parts_->journal->store_trade(trade, [durable] { *durable = true; });
+  return until([&] { return *durable; });
+}
+
+TradeRecord make_trade(std::uint64_t id, std::size_t orders) {
+  TradeRecord trade;
+  trade.id = id;
+  trade.upstream = "abp";
+  trade.app = "risk";
+  trade.request_id = "request " + std::to_string(id);
+  trade.at = wall_now();
+  trade.body = R"({"orders": [{"stake": 1.50}]})";
+  for (std::size_t i = 0; i < orders; ++i)
+    trade.orders.push_back({std::to_string(id) + "-" + std::to_string(i), Fate::open, ""});
+  return trade;
+}
+
+std::string shown(const TradeRecord& trade) {
+  std::string text = std::to_string(trade.id) + "|" + trade.upstream + "|" + trade.app + "|" +
+                     trade.request_id + "|" + std::to_string(trade.at) + "|" +
+                     (trade.open ? "open" : "closed") + "|" + trade.body + "|" +
+                     std::to_string(trade.status) + "|" + (trade.settled ? "settled" : "") + "|" +
+                     trade.content_type + "|" + trade.answer + "|" + trade.steps;
+  for (const TradeOrder& order : trade.orders)
+    text += "|" + order.uuid + "=" + std::to_string(static_cast<int>(order.fate)) + order.entry;
+  return text;
+}
+
 void Running::close() {
   parts_->journal->close();
   parts_->io.restart();

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -43,8 +44,10 @@ class Running {
   bool barrier();
   ReadResult read(ReadRequest request);
   std::vector<EventId> ids(EventId after = 0);  // everything that is held, chunk by chunk
-  void close();                                 // as the daemon stops
-  void abandon();  // as if it had been killed: nothing is said to the file any more
+  std::optional<TradeRecord> read_trade(const std::string& uuid);
+  bool store(const TradeRecord& trade);  // and waits until it is durable
+  void close();                          // as the daemon stops
+  void abandon();                        // as if it had been killed: nothing is said to the file any more
 
   // What the handlers were told.
   EventId durable_id = 0;
@@ -64,6 +67,10 @@ class Running {
 };
 
 EventPtr make_event(EventId id, const Sample& sample = {});
+// A trade of so many open orders, their uuids "<id>-0" and so on; of now.
+TradeRecord make_trade(std::uint64_t id, std::size_t orders = 2);
+// All that a test holds against another, in one text.
+std::string shown(const TradeRecord& trade);
 
 class JournalTest : public testing::Test {
  protected:

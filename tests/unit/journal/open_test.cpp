@@ -115,6 +115,51 @@ TEST_F(JournalTest, a_newer_schema_is_refused_and_left_alone) {
   EXPECT_EQ(slurp(path()), before);
 }
 
+TEST_F(JournalTest, a_journal_of_the_first_release_is_brought_up_and_loses_nothing) {
+  {
+    Running running(directory);
+    running.append_many(1'771'183'909'000'000, 50);
+    running.journal().store_cursor("rabbit", 5);
+    ASSERT_TRUE(running.barrier());
+    running.close();
+  }
+  for (const char* table : {"trades", "trade_orders", "switches"})
+    sql(path(), std::string("DROP TABLE ") + table);
+  sql(path(), "DELETE FROM notes WHERE name='trade_bytes'");
+  sql(path(), "PRAGMA user_version=1");
+  {
+    Running running(directory);
+    EXPECT_TRUE(running.recovered().repairs.empty());
+    EXPECT_TRUE(running.recovered().clean_stop);
+    EXPECT_EQ(running.recovered().cursors.at("rabbit"), 5u);
+    EXPECT_EQ(running.recovered().last_trade, 0u);
+    EXPECT_EQ(running.ids().size(), 50u);
+    EXPECT_TRUE(running.store(make_trade(1)));
+    EXPECT_TRUE(running.read_trade("1-0"));
+    running.close();
+  }
+  EXPECT_EQ(sql_number(path(), "PRAGMA user_version"), 2);
+  EXPECT_EQ(code_of_open(path()), 0);
+}
+
+TEST_F(JournalTest, a_damaged_journal_of_the_first_release_is_rebuilt_without_a_word_about_trades) {
+  {
+    Running running(directory);
+    running.append_many(1'771'183'909'000'000, 50);
+    ASSERT_TRUE(running.barrier());
+    running.close();
+  }
+  for (const char* table : {"trades", "trade_orders", "switches"})
+    sql(path(), std::string("DROP TABLE ") + table);
+  sql(path(), "PRAGMA user_version=1");
+  spit(path() + ".suspect", "");
+  Running running(directory);
+  EXPECT_EQ(running.ids().size(), 50u);
+  for (const std::string& repair : running.recovered().repairs)
+    EXPECT_EQ(repair.find("trade"), std::string::npos) << repair;
+  EXPECT_TRUE(running.store(make_trade(1)));
+}
+
 TEST_F(JournalTest, a_database_of_something_else_is_refused) {
   sql(path(), "CREATE TABLE customers(name)");
   EXPECT_EQ(code_of_open(path()), 78);

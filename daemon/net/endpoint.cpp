@@ -1,14 +1,13 @@
-#include "bridges/upstream/endpoint.hpp"
-
-#include "daemon/events/json.hpp"
+#include "daemon/net/endpoint.hpp"
 
 #include <algorithm>
 #include <cctype>
 
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
+#include <openssl/evp.h>
 
-namespace bridge55::upstream {
+namespace bridge55::net {
 namespace {
 
 struct Scheme {
@@ -48,6 +47,15 @@ bool exempts(std::string_view entry, const Endpoint& endpoint) {
   return host.ends_with(suffix) || "." + host == suffix;
 }
 
+std::string base64(std::string_view bytes) {
+  std::string out((bytes.size() + 2) / 3 * 4 + 1, '\0');  // OpenSSL ends it with a NUL
+  const int size =
+      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
+                      reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
+  out.resize(static_cast<std::size_t>(size));
+  return out;
+}
+
 bool exempt(std::string_view list, const Endpoint& endpoint) {
   while (!list.empty()) {
     const std::size_t comma = std::min(list.find(','), list.size());
@@ -76,7 +84,7 @@ ProxyChoice parse_proxy(std::string_view url) {
   proxy.port = parsed->port_number() != 0 ? parsed->port_number() : 80;
   if (parsed->has_userinfo()) {
     const std::string credentials = std::string(parsed->user()) + ":" + std::string(parsed->password());
-    proxy.basic_credentials = json::base64(credentials);
+    proxy.basic_credentials = base64(credentials);
   }
   choice.proxy = std::move(proxy);
   return choice;
@@ -112,4 +120,4 @@ ProxyChoice choose_proxy(const Endpoint& endpoint, std::string_view configured,
   return parse_proxy(from_environment);
 }
 
-}  // namespace bridge55::upstream
+}  // namespace bridge55::net

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace bridge55::upstream {
+namespace bridge55::net {
 
 struct Endpoint {
   bool tls = false;
@@ -37,4 +37,4 @@ using Environment = std::function<std::string(const char* name)>;  // empty: not
 ProxyChoice choose_proxy(const Endpoint& endpoint, std::string_view configured,
                          const Environment& environment);
 
-}  // namespace bridge55::upstream
+}  // namespace bridge55::net

@@ -1,4 +1,4 @@
-#include "bridges/upstream/endpoint.hpp"
+#include "daemon/net/endpoint.hpp"
 
 #include <map>
 
@@ -7,10 +7,10 @@
 namespace bridge55 {
 namespace {
 
-using upstream::choose_proxy;
-using upstream::parse_endpoint;
+using net::choose_proxy;
+using net::parse_endpoint;
 
-upstream::Environment with(std::map<std::string, std::string> variables) {
+net::Environment with(std::map<std::string, std::string> variables) {
   return [variables = std::move(variables)](const char* name) {
     const auto found = variables.find(name);
     return found == variables.end() ? std::string() : found->second;

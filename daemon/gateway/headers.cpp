@@ -1,0 +1,71 @@
+#include "daemon/gateway/headers.hpp"
+
+#include "daemon/local/text.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace bridge55::gateway {
+namespace {
+
+constexpr std::array<std::string_view, 9> kHopByHop = {
+    "connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+    "proxy-authorization", "proxy-authenticate"};
+
+// Said to the daemon, said anew by it, or a key. A method override would let a read be a trade.
+constexpr std::array<std::string_view, 15> kNotUp = {
+    "host", "content-length", "expect", "authorization", "x-api-key", "x-abp-api-key", "x-request-id",
+    "x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url",
+    "x-original-method", "x-forwarded-method", "proxy-status"};
+
+// Framing and request id are ours. What would loosen a browser's rules for this origin, or send a client past the
+// daemon, is not upstream's to say here.
+constexpr std::array<std::string_view, 8> kNotDown = {
+    "content-length", "x-request-id", "alt-svc", "strict-transport-security", "clear-site-data",
+    "access-control-allow-origin", "access-control-allow-credentials", "access-control-allow-headers"};
+
+constexpr std::string_view kOurs = "x-bridge-";
+
+template <std::size_t N>
+bool in(const std::array<std::string_view, N>& table, std::string_view name) {
+  return std::any_of(table.begin(), table.end(), [&](std::string_view entry) {
+    return entry.size() == name.size() && local::same_ignoring_case(entry, name);
+  });
+}
+
+bool is_ours(std::string_view name) {
+  return name.size() > kOurs.size() && local::same_ignoring_case(name.substr(0, kOurs.size()), kOurs);
+}
+
+}  // namespace
+
+void pass_up(const local::Head& head, std::string_view key_header, std::vector<net::HttpField>& fields) {
+  const bool names_more = head.find("connection") != nullptr;
+  for (const local::Header& header : head.headers) {
+    const std::string_view name = header.name;
+    if (in(kHopByHop, name) || in(kNotUp, name) || is_ours(name)) continue;
+    if (local::same_ignoring_case(name, key_header)) continue;
+    if (names_more && head.lists("connection", name)) continue;
+    fields.push_back({name, header.value});
+  }
+}
+
+bool passes_down(const net::ResponseHead& head, std::string_view name) {
+  if (in(kHopByHop, name) || in(kNotDown, name) || is_ours(name)) return false;
+  return !head.lists("connection", name);
+}
+
+void append_line(std::string& lines, std::string_view name, std::string_view value) {
+  lines.append(name).append(": ").append(value).append("\r\n");
+}
+
+void append_lines(const net::ResponseHead& head, std::string& lines) {
+  const bool names_more = !head.get("connection").empty();
+  for (const net::HttpField& field : head.fields) {
+    if (in(kHopByHop, field.name) || in(kNotDown, field.name) || is_ours(field.name)) continue;
+    if (names_more && head.lists("connection", field.name)) continue;
+    append_line(lines, field.name, field.value);
+  }
+}
+
+}  // namespace bridge55::gateway

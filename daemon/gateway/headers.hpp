@@ -1,0 +1,23 @@
+// Which header fields pass between an app and upstream: tables before branches. Hop-by-hop fields (RFC 9110,
+// 7.6.1), what frames a message, keys, and what is said to the daemon alone stay behind. Pure.
+#pragma once
+
+#include "daemon/local/http_head.hpp"
+#include "daemon/net/http_response.hpp"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace bridge55::gateway {
+
+// Appends views of what goes upstream of an app's request. `key_header`: the upstream's, besides the usual.
+void pass_up(const local::Head& head, std::string_view key_header, std::vector<net::HttpField>& fields);
+
+// Whether a field of upstream's answer goes to the app.
+bool passes_down(const net::ResponseHead& head, std::string_view name);
+// Header lines of all that do.
+void append_lines(const net::ResponseHead& head, std::string& lines);
+void append_line(std::string& lines, std::string_view name, std::string_view value);
+
+}  // namespace bridge55::gateway
