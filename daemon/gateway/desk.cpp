@@ -80,6 +80,7 @@ net::awaitable<DeskAnswer> Desk::Impl::place(DeskRequest request) {
 net::awaitable<DeskAnswer> Desk::Impl::place_read(DeskRequest& request, Placement placement) {
   Counter& counter = counters.at(request.upstream);
   Sorted sorted = sort(counter, request, placement);
+  if (!sorted.refusal && !sorted.fresh.empty() && request.stopped) sorted.refusal = request.stopped();
   if (!sorted.refusal && !sorted.fresh.empty()) sorted.refusal = guard(request, placement, sorted.fresh);
   if (sorted.refusal) {
     refuse(request, uuids_of(placement), placement.body, *sorted.refusal);

@@ -442,6 +442,7 @@ net::awaitable<void> Passage::trade(Desk& desk, std::vector<Guard> guards) {
   request.deadline = deadline_;
   request.max_wait = max_wait_;
   request.gone = [gone = &gone_] { return *gone; };
+  request.stopped = [upstream = upstream_, app = request.app] { return upstream->stopped(app); };
   request.guards = std::move(guards);
   request.method = exchange_.head.method;
   request.target = below_.raw;

@@ -2,6 +2,8 @@
 
 #include "daemon/gateway/flight.hpp"
 
+#include <utility>
+
 namespace bridge55::gateway {
 namespace {
 
@@ -61,7 +63,7 @@ net::awaitable<Reply> VendorLine::place(Placing placing) {
   wish.target = std::move(placing.target);
   for (const auto& [name, value] : placing.headers)
     wish.fields.push_back({name, value});
-  wish.app = placing.app;
+  wish.app = placing.app;  // `placing` stays in this frame
   wish.has_body = true;
   wish.body = std::move(placing.body);
   wish.started = SteadyClock::now();
@@ -70,7 +72,12 @@ net::awaitable<Reply> VendorLine::place(Placing placing) {
       std::chrono::milliseconds(0),
       std::chrono::duration_cast<std::chrono::milliseconds>(placing.wait_until - wish.started));
   wish.beyond_cap = true;
-  wish.last_look = [this, app = placing.app] { return upstream_->stopped(app); };
+  wish.last_look = [this, &placing, said = false]() mutable {
+    std::optional<local::Refusal> stop = upstream_->stopped(placing.app);
+    if (!stop && placing.gone && placing.gone()) stop = local::Refusal{503, "TIMEOUT", "nobody waits any more", {}, {}};
+    if (!stop && placing.leaving && !std::exchange(said, true)) placing.leaving();
+    return stop;
+  };
   Reply reply = co_await perform(std::move(wish));
   co_return reply;
 }
