@@ -152,8 +152,8 @@ void Daemon::open() {
   // 3. The gateway: what the last run left open is looked up before any app can ask.
   journal_->set_trades_keep(config_.trades_keep);
   gateway_ = std::make_unique<gateway::Gateway>(
-      gateway::Gateway::Setup{io_, *hub_, metrics_, bridges::make_api, config_.journal.path + ".sends"}, config_,
-      recovered_);
+      gateway::Gateway::Setup{io_, *hub_, metrics_, bridges::make_api, config_.journal.path + ".sends"},
+      config_, recovered_);
   gateway_->resume(recovered_);
 
   // 4. The local door, and behind it the sinks, each where it stood.

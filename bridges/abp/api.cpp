@@ -2,7 +2,6 @@
 
 #include "bridges/abp/placements.hpp"
 
-
 namespace bridge55::abp {
 namespace {
 

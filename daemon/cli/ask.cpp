@@ -90,7 +90,8 @@ int post(const Daemon& daemon, const std::string& path, const std::string& body)
   std::string request = "POST " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
   const char* token = std::getenv("BRIDGE55_TOKEN");
   if (token && *token) request += "Authorization: Bearer " + std::string(token) + "\r\n";
-  request += "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  request +=
+      "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
   boost::asio::io_context io{1};
   Reply reply;
   boost::asio::co_spawn(io, talk(io, door, std::move(request), reply), boost::asio::detached);
@@ -101,7 +102,8 @@ int post(const Daemon& daemon, const std::string& path, const std::string& body)
     return kUnavailable;
   }
   const int code = exit_code(reply.status);
-  const std::string_view message = json::validate_copy(reply.body).empty() ? json::find(reply.body, "detail.message") : std::string_view{};
+  const std::string_view message =
+      json::validate_copy(reply.body).empty() ? json::find(reply.body, "detail.message") : std::string_view{};
   if (code == 0) {
     std::cout << reply.body;
   } else {

@@ -21,8 +21,9 @@ int parse_and_run(int argc, char** argv) {
   std::string config = "/etc/bridge55/bridge55.yaml";
   std::string socket;
   app.add_option("--config", config, "The config file")->capture_default_str();
-  app.add_option("--socket", socket,
-                 "The daemon's UNIX socket, for verbs that talk to a running daemon (default: as the config says)");
+  app.add_option(
+      "--socket", socket,
+      "The daemon's UNIX socket, for verbs that talk to a running daemon (default: as the config says)");
 
   std::function<int()> verb;
   app.add_subcommand("run", "Run the daemon in the foreground")->callback([&] {
@@ -54,7 +55,8 @@ int parse_and_run(int argc, char** argv) {
     verb = [&] { return reload_verb({socket, config}); };
   });
   SwitchScope scope;
-  auto* pause = app.add_subcommand("pause", "Stop placements until `resume`, restarts included; cancels pass");
+  auto* pause =
+      app.add_subcommand("pause", "Stop placements until `resume`, restarts included; cancels pass");
   auto* resume = app.add_subcommand("resume", "Allow placements again");
   for (auto* one : {pause, resume}) {
     one->add_option("--app", scope.app, "Only those of this client");

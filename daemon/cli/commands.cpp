@@ -110,7 +110,8 @@ namespace {
 std::string switch_body(const SwitchScope& scope) {
   std::string body = "{";
   if (!scope.app.empty()) body += R"("app":)" + json::quoted(scope.app);
-  if (!scope.upstream.empty()) body += (body.size() > 1 ? "," : "") + (R"("upstream":)" + json::quoted(scope.upstream));
+  if (!scope.upstream.empty())
+    body += (body.size() > 1 ? "," : "") + (R"("upstream":)" + json::quoted(scope.upstream));
   if (scope.emergency) body += std::string(body.size() > 1 ? "," : "") + R"("emergency":true)";
   return body + '}';
 }

@@ -36,8 +36,8 @@ class Api {
   virtual Verdict classify(std::string_view method, std::string_view path) const = 0;
   // How placements look; null where the vendor has none.
   virtual const Dialect* dialect() const { return nullptr; }
-  // Whether the answers are those of pages fetched on an app's behalf, whose 502 and 504 are no failure of the
-  // vendor, and whose time limit the app asks for.
+  // Whether the answers are those of pages fetched on an app's behalf, whose 502 and 504 are no failure of
+  // the vendor, and whose time limit the app asks for.
   virtual bool fetches_for_apps() const { return false; }
   // The path that tells what is left of the limit, and what its answer says; empty where there is none.
   virtual std::string_view usage_path() const { return {}; }

@@ -35,10 +35,10 @@ struct DeskRequest {
   SteadyTime deadline;                                       // of the app's wait
   std::chrono::milliseconds max_wait{500};                   // in the queue
   std::function<bool()> gone;  // the app does not wait any more; empty: it always does
-  // Why no placement may leave now: asked before anything is on record, to spare the disk. The line has the last
-  // word. Empty: nothing stops it.
+  // Why no placement may leave now: asked before anything is on record, to spare the disk. The line has the
+  // last word. Empty: nothing stops it.
   std::function<std::optional<local::Refusal>()> stopped = {};
-  std::vector<Guard> guards;   // upstream's and the app's; each owner's minute is counted on its own
+  std::vector<Guard> guards;  // upstream's and the app's; each owner's minute is counted on its own
   std::string method = "POST", target = "/place-orders";
 };
 

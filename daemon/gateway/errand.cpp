@@ -62,11 +62,11 @@ RetryKind retry_kind(const Upstream& upstream, Kind kind) {
 
 }  // namespace
 
-Errand::Errand(UpstreamPtr upstream, Wish wish)
-    : upstream_(std::move(upstream)), wish_(std::move(wish)) {}
+Errand::Errand(UpstreamPtr upstream, Wish wish) : upstream_(std::move(upstream)), wish_(std::move(wish)) {}
 
 Errand::~Errand() {
-  if (probing_) upstream_->breaker(wish_.kind).abandoned(SteadyClock::now());  // it let this one through as its probe
+  if (probing_)
+    upstream_->breaker(wish_.kind).abandoned(SteadyClock::now());  // it let this one through as its probe
   if (writing_) upstream_->shared.write_ended();
 }
 
@@ -100,10 +100,12 @@ net::awaitable<std::optional<Refusal>> Errand::obtain() {
       const bool closed = breaker.state(SteadyClock::now()) == Breaker::State::closed;
       if (!breaker.may(SteadyClock::now())) {
         const std::string wait = whole_seconds(breaker.retry_after(SteadyClock::now()));
-        Refusal refusal{503, "BREAKER_OPEN",
-                        "upstream `" + upstream_->settings.name + "` has failed repeatedly; it is tried again in " +
-                            wait + " s",
-                        {{"Retry-After", wait}}, {}};
+        Refusal refusal{503,
+                        "BREAKER_OPEN",
+                        "upstream `" + upstream_->settings.name +
+                            "` has failed repeatedly; it is tried again in " + wait + " s",
+                        {{"Retry-After", wait}},
+                        {}};
         refusal.sent = sent_;
         co_return Result(std::move(refusal));
       }
@@ -144,15 +146,17 @@ net::awaitable<std::optional<Refusal>> Errand::enter(Place& place) {
   if (cancelled_) co_return Result(gone());
   const Limiter::Figures figures = upstream_->gate.figures(wish_.rank);
   const bool own_limit = SteadyClock::now() >= wish_.deadline;
-  Refusal refusal{429, wish_.max_wait.count() == 0 ? "RATE_LIMITED" : "QUEUE_TIMEOUT",
-                  "the limit of upstream `" + upstream_->settings.name + "` is used up (" +
-                      std::to_string(figures.limit) + " a window, " + std::to_string(figures.waiting) + " waiting); " +
-                      (own_limit ? "the request's own time limit passed" : "X-Bridge-Max-Wait or max_wait passed"),
-                  {{"Retry-After", whole_seconds(figures.retry_after)},
-                   {"X-RateLimit-Limit", std::to_string(figures.limit)},
-                   {"X-RateLimit-Remaining", std::to_string(figures.remaining)},
-                   {"X-RateLimit-Reset", whole_seconds(figures.retry_after)}},
-                  {}};
+  Refusal refusal{
+      429,
+      wish_.max_wait.count() == 0 ? "RATE_LIMITED" : "QUEUE_TIMEOUT",
+      "the limit of upstream `" + upstream_->settings.name + "` is used up (" +
+          std::to_string(figures.limit) + " a window, " + std::to_string(figures.waiting) + " waiting); " +
+          (own_limit ? "the request's own time limit passed" : "X-Bridge-Max-Wait or max_wait passed"),
+      {{"Retry-After", whole_seconds(figures.retry_after)},
+       {"X-RateLimit-Limit", std::to_string(figures.limit)},
+       {"X-RateLimit-Remaining", std::to_string(figures.remaining)},
+       {"X-RateLimit-Reset", whole_seconds(figures.retry_after)}},
+      {}};
   refusal.sent = sent_;
   co_return Result(std::move(refusal));
 }
@@ -233,7 +237,8 @@ std::optional<Errand::Failure> Errand::judge_head() {
   if (head.status == 429) upstream_->gate.refused(limits.pause());
   tell_breaker(upstream_failed(*upstream_, head.status));
   if (head.status != 429 && head.status < 500) return {};
-  return Failure{{What::status, head.status, limits.retry_after}, Refusal{head.status, {}, {}, {}, {}}, false};
+  return Failure{
+      {What::status, head.status, limits.retry_after}, Refusal{head.status, {}, {}, {}, {}}, false};
 }
 
 void Errand::tell_breaker(bool failed) {
@@ -244,17 +249,20 @@ void Errand::tell_breaker(bool failed) {
   failed ? breaker.failure(now) : breaker.success(now);
   if (breaker.state(now) == before) return;
   const bool open = breaker.state(now) == Breaker::State::open;
-  log::warning(open ? "upstream fails again and again; requests are refused for a while"
-                    : "upstream answers again",
-               {{"upstream", upstream_->settings.name}, {"class", name_of(wish_.kind)}});
+  log::warning(
+      open ? "upstream fails again and again; requests are refused for a while" : "upstream answers again",
+      {{"upstream", upstream_->settings.name}, {"class", name_of(wish_.kind)}});
 }
 
 Errand::Failure Errand::connect_failure(error_code error) {
   if (cancelled_ || error == asio::error::operation_aborted) return {{}, gone(), false};
   tell_breaker(true);
   const bool late = error == asio::error::timed_out;
-  Refusal refusal{late ? 504u : 502u, late ? "TIMEOUT" : "UNREACHABLE",
-                  "no connection to upstream `" + upstream_->settings.name + "`: " + call_->trouble(), {}, {}};
+  Refusal refusal{late ? 504u : 502u,
+                  late ? "TIMEOUT" : "UNREACHABLE",
+                  "no connection to upstream `" + upstream_->settings.name + "`: " + call_->trouble(),
+                  {},
+                  {}};
   refusal.sent = sent_;
   return {{What::connect_failed, 0, {}}, std::move(refusal), false};
 }
@@ -271,8 +279,11 @@ Errand::Failure Errand::send_failure(error_code error) {
   const bool stale = error == net::HttpError::stale;
   if (!stale) tell_breaker(true);
   const bool late = error == asio::error::timed_out;
-  Refusal refusal{late ? 504u : 502u, late ? "TIMEOUT" : "BAD_GATEWAY",
-                  "no answer from upstream `" + upstream_->settings.name + "`: " + call_->trouble(), {}, {}};
+  Refusal refusal{late ? 504u : 502u,
+                  late ? "TIMEOUT" : "BAD_GATEWAY",
+                  "no answer from upstream `" + upstream_->settings.name + "`: " + call_->trouble(),
+                  {},
+                  {}};
   refusal.sent = sent_;
   const bool repeatable = wish_.kind == Kind::read || wish_.kind == Kind::cancel;
   Failure failure{{What::lost_after_send, 0, {}}, std::move(refusal), false};
@@ -297,7 +308,8 @@ net::awaitable<std::optional<Refusal>> Errand::body_failed(error_code error) {
 std::optional<std::chrono::milliseconds> Errand::next_delay(const Outcome& outcome) const {
   if (wish_.once || wish_.streamed) return {};
   if (outcome.what == What::status && outcome.status == 0) return {};
-  const RetryState state{std::max(attempts_, 1u), wish_.started, wish_.deadline, SteadyClock::now(), random_unit()};
+  const RetryState state{std::max(attempts_, 1u), wish_.started, wish_.deadline, SteadyClock::now(),
+                         random_unit()};
   return retry(retry_kind(*upstream_, wish_.kind), outcome, state, upstream_->settings.retry);
 }
 

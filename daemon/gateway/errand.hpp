@@ -26,14 +26,14 @@ struct Wish {
   std::vector<net::HttpField> fields;  // views: the app's request, or `own`
   std::string request_id, app;
   bool has_body = false;
-  std::string body;                    // where it is known whole
+  std::string body;                     // where it is known whole
   local::Exchange* streamed = nullptr;  // else it is read from there as it comes, once
   std::optional<std::uint64_t> length;  // of a streamed body; none: chunked
   SteadyTime started, deadline;
   std::chrono::milliseconds max_wait{0};  // in the queue
   bool once = false;                      // no retries of any kind: somebody else decides
   bool beyond_cap = false;
-  bool past_breaker = false;  // goes also where reads are refused for a while
+  bool past_breaker = false;                                 // goes also where reads are refused for a while
   std::function<std::optional<local::Refusal>()> last_look;  // before the first byte leaves
 };
 
@@ -44,8 +44,8 @@ class Errand {
   Errand(const Errand&) = delete;
   Errand& operator=(const Errand&) = delete;
 
-  // Nothing: `call().head()` is an answer, its body still to be read. Else why there is none; an errand that was
-  // cancelled says status 0.
+  // Nothing: `call().head()` is an answer, its body still to be read. Else why there is none; an errand that
+  // was cancelled says status 0.
   net::awaitable<std::optional<local::Refusal>> obtain();
   net::HttpCall& call() { return *call_; }
   // While the body is read: no deadline for a stream of events.

@@ -15,7 +15,7 @@ namespace bridge55::gateway {
 
 struct Flight {
   bool done = false, stored = false;
-  bool outdated = false;  // a write ended meanwhile: only who led may have the answer
+  bool outdated = false;                  // a write ended meanwhile: only who led may have the answer
   SharedAnswerPtr answer;                 // whole; null: see `refusal`, or it was too large to share
   std::optional<local::Refusal> refusal;  // why there is none
   unsigned attempts = 0;

@@ -26,7 +26,8 @@ class Gate;
 class Place {
  public:
   Place() = default;
-  Place(Gate& gate, Limiter::Ticket ticket, SentWindow::Slot slot) : gate_(&gate), ticket_(ticket), slot_(slot) {}
+  Place(Gate& gate, Limiter::Ticket ticket, SentWindow::Slot slot)
+      : gate_(&gate), ticket_(ticket), slot_(slot) {}
   Place(Place&& other) noexcept { *this = std::move(other); }
   Place& operator=(Place&& other) noexcept;
   ~Place() { answered(); }
@@ -63,7 +64,8 @@ class Turn {
 
 class Gate {
  public:
-  Gate(boost::asio::io_context& io, std::string upstream, const Limiter::Settings& settings, SentWindow& sent);
+  Gate(boost::asio::io_context& io, std::string upstream, const Limiter::Settings& settings,
+       SentWindow& sent);
   ~Gate();
 
   void configure(const Limiter::Settings& settings);
@@ -96,7 +98,7 @@ class Gate {
   std::unordered_map<Limiter::Ticket, Turn*> waiting_;
   boost::asio::steady_timer timer_;
   SteadyTime armed_for_ = SteadyTime::max();
-  Limiter::Turn turn_;  // reused
+  Limiter::Turn turn_;                                           // reused
   std::shared_ptr<Gate*> self_ = std::make_shared<Gate*>(this);  // for timers that end late
 };
 

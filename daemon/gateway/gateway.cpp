@@ -27,7 +27,8 @@ constexpr unsigned bits(Scope scope) {
 std::variant<unsigned, Refusal> only(std::string_view method, std::string_view allowed, unsigned scopes) {
   if (method == allowed || (method == "HEAD" && allowed == "GET")) return scopes;
   const std::string allow = allowed == "GET" ? "GET, HEAD" : std::string(allowed);
-  return Refusal{405, "BAD_REQUEST", "this method is not served here; allowed: " + allow, {{"Allow", allow}}, {}};
+  return Refusal{
+      405, "BAD_REQUEST", "this method is not served here; allowed: " + allow, {{"Allow", allow}}, {}};
 }
 
 Records records_of(events::Journal& journal) {
@@ -53,10 +54,12 @@ Gateway::Gateway(Setup setup, const config::Config& config, const events::Recove
             }) {
   for (const auto& [name, value] : recovered.switches) {
     if (name == kPausesSwitch) pauses_.restore(value);
-    if (name.starts_with(kEmergencySwitch)) restored_emergencies_[name.substr(kEmergencySwitch.size())] = value;
+    if (name.starts_with(kEmergencySwitch))
+      restored_emergencies_[name.substr(kEmergencySwitch.size())] = value;
   }
   for (const Pause& one : pauses_.all()) {
-    log::warning("placements are still paused", {{"app", one.scope.app}, {"upstream", one.scope.upstream}, {"by", one.by}});
+    log::warning("placements are still paused",
+                 {{"app", one.scope.app}, {"upstream", one.scope.upstream}, {"by", one.by}});
   }
   desk_.restore(recovered.trade_memory, recovered.last_trade);
   apply(config);
@@ -66,7 +69,8 @@ Gateway::~Gateway() = default;
 
 void Gateway::resume(events::Recovered& recovered) {
   if (!recovered.open_trades.empty())
-    log::warning("placements of the last run whose fate is unknown are looked up", {{"count", recovered.open_trades.size()}});
+    log::warning("placements of the last run whose fate is unknown are looked up",
+                 {{"count", recovered.open_trades.size()}});
   desk_.resume(std::move(recovered.open_trades));
 }
 
@@ -76,7 +80,8 @@ void Gateway::open_sent_window(const std::vector<config::Upstream>& upstreams) {
   for (const config::Upstream& upstream : upstreams) {
     if (!has_rest(upstream)) continue;
     const config::RateLimit& rate = upstream.rate_limit;
-    rings.push_back({upstream.name, std::max<std::size_t>({rate.requests, rate.burst, kLeastRemembered}) * 2});
+    rings.push_back(
+        {upstream.name, std::max<std::size_t>({rate.requests, rate.burst, kLeastRemembered}) * 2});
   }
   const auto error = sent_.open(setup_.sent_window_path, rings, wall_now());
   if (error) {
@@ -211,7 +216,8 @@ net::awaitable<void> Gateway::serve(local::Exchange& exchange) {
 std::vector<Guard> Gateway::guards_for(const Upstream& upstream, const local::Exchange& exchange) const {
   std::vector<Guard> guards = {{"upstream " + upstream.settings.name, upstream.settings.guard}};
   const auto own = client_guards_.find(exchange.app.name);
-  if (exchange.app.identified && own != client_guards_.end()) guards.push_back({"app " + own->first, own->second});
+  if (exchange.app.identified && own != client_guards_.end())
+    guards.push_back({"app " + own->first, own->second});
   return guards;
 }
 
@@ -222,8 +228,9 @@ void Gateway::emergency_told(std::string_view source, std::string_view payload) 
     if (!upstream->emergency.told(payload, wall_now())) return;
     store_emergency(*upstream);
     if (before == upstream->emergency.blocks()) return;
-    log::warning(before ? "the vendor's emergency is over" : "the vendor says emergency; placements are stopped",
-                 {{"upstream", source}});
+    log::warning(
+        before ? "the vendor's emergency is over" : "the vendor says emergency; placements are stopped",
+        {{"upstream", source}});
     setup_.hub.say("control", "EMERGENCY", upstream->emergency.status(), source);
   }
 }
@@ -247,15 +254,18 @@ std::string Gateway::limits_json() const {
     if (out.size() > 1) out += ',';
     char ratio[32];
     std::snprintf(ratio, sizeof ratio, "%.4f", figures.used_ratio);
-    out += R"({"upstream":)" + json::quoted(upstream->settings.name) + R"(,"limit":)" + std::to_string(figures.limit) +
-           R"(,"remaining":)" + std::to_string(figures.remaining) + R"(,"used_ratio":)" + ratio + R"(,"waiting":)" +
-           std::to_string(figures.waiting) + R"(,"connections":)" + std::to_string(counts.busy + counts.idle) +
-           R"(,"breakers":{)";
+    out += R"({"upstream":)" + json::quoted(upstream->settings.name) + R"(,"limit":)" +
+           std::to_string(figures.limit) + R"(,"remaining":)" + std::to_string(figures.remaining) +
+           R"(,"used_ratio":)" + ratio + R"(,"waiting":)" + std::to_string(figures.waiting) +
+           R"(,"connections":)" + std::to_string(counts.busy + counts.idle) + R"(,"breakers":{)";
     bool first = true;
     for (const Kind kind : {Kind::read, Kind::placement, Kind::write}) {
       const Breaker::State state = upstream->breaker(kind).state(SteadyClock::now());
       out += std::string(first ? "" : ",") + '"' + std::string(name_of(kind)) + "\":\"" +
-             (state == Breaker::State::closed ? "closed" : state == Breaker::State::open ? "open" : "half_open") + '"';
+             (state == Breaker::State::closed ? "closed"
+              : state == Breaker::State::open ? "open"
+                                              : "half_open") +
+             '"';
       first = false;
     }
     out += "}}";
@@ -272,7 +282,8 @@ std::string Gateway::emergency_json() const {
   std::string out = "{";
   for (const UpstreamPtr& upstream : upstreams_) {
     if (upstream->emergency.text().empty()) continue;
-    out += (out.size() > 1 ? "," : "") + json::quoted(upstream->settings.name) + ':' + upstream->emergency.status();
+    out += (out.size() > 1 ? "," : "") + json::quoted(upstream->settings.name) + ':' +
+           upstream->emergency.status();
   }
   return out + '}';
 }

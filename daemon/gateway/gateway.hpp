@@ -1,5 +1,5 @@
-// Everything that an app asks of the vendor goes through here: `/{upstream}/…`, the trades and the switches that
-// stop them (contract, section 6). Made before the server, outlives it. I/O thread only.
+// Everything that an app asks of the vendor goes through here: `/{upstream}/…`, the trades and the switches
+// that stop them (contract, section 6). Made before the server, outlives it. I/O thread only.
 #pragma once
 
 #include "config/config.hpp"

@@ -9,20 +9,36 @@ namespace bridge55::gateway {
 namespace {
 
 constexpr std::array<std::string_view, 9> kHopByHop = {
-    "connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
-    "proxy-authorization", "proxy-authenticate"};
+    "connection", "keep-alive",          "proxy-connection",  "te", "trailer", "transfer-encoding",
+    "upgrade",    "proxy-authorization", "proxy-authenticate"};
 
 // Said to the daemon, said anew by it, or a key. A method override would let a read be a trade.
-constexpr std::array<std::string_view, 15> kNotUp = {
-    "host", "content-length", "expect", "authorization", "x-api-key", "x-abp-api-key", "x-request-id",
-    "x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url",
-    "x-original-method", "x-forwarded-method", "proxy-status"};
+constexpr std::array<std::string_view, 15> kNotUp = {"host",
+                                                     "content-length",
+                                                     "expect",
+                                                     "authorization",
+                                                     "x-api-key",
+                                                     "x-abp-api-key",
+                                                     "x-request-id",
+                                                     "x-http-method-override",
+                                                     "x-http-method",
+                                                     "x-method-override",
+                                                     "x-original-url",
+                                                     "x-rewrite-url",
+                                                     "x-original-method",
+                                                     "x-forwarded-method",
+                                                     "proxy-status"};
 
-// Framing and request id are ours. What would loosen a browser's rules for this origin, or send a client past the
-// daemon, is not upstream's to say here.
-constexpr std::array<std::string_view, 8> kNotDown = {
-    "content-length", "x-request-id", "alt-svc", "strict-transport-security", "clear-site-data",
-    "access-control-allow-origin", "access-control-allow-credentials", "access-control-allow-headers"};
+// Framing and request id are ours. What would loosen a browser's rules for this origin, or send a client past
+// the daemon, is not upstream's to say here.
+constexpr std::array<std::string_view, 8> kNotDown = {"content-length",
+                                                      "x-request-id",
+                                                      "alt-svc",
+                                                      "strict-transport-security",
+                                                      "clear-site-data",
+                                                      "access-control-allow-origin",
+                                                      "access-control-allow-credentials",
+                                                      "access-control-allow-headers"};
 
 constexpr std::string_view kOurs = "x-bridge-";
 

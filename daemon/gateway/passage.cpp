@@ -23,10 +23,11 @@ namespace asio = boost::asio;
 using local::Refusal;
 using namespace std::chrono_literals;
 
-constexpr std::size_t kHeld = 64u << 10;         // an answer that short is complete before the app sees its head
-constexpr std::size_t kSmallBody = 64u << 10;    // a request's: read whole, sent in one write
-constexpr auto kPlacementTime = 15s;             // contract, section 6, "Failures"
-constexpr auto kAskedTimeout = 30s, kAskedGrace = 5s;  // vendor docs, Scraping: X-Timeout; and what it may take on top
+constexpr std::size_t kHeld = 64u << 10;  // an answer that short is complete before the app sees its head
+constexpr std::size_t kSmallBody = 64u << 10;  // a request's: read whole, sent in one write
+constexpr auto kPlacementTime = 15s;           // contract, section 6, "Failures"
+constexpr auto kAskedTimeout = 30s,
+               kAskedGrace = 5s;  // vendor docs, Scraping: X-Timeout; and what it may take on top
 constexpr auto kLongest = std::chrono::hours(24);
 constexpr unsigned kAppGone = 499;  // in the figures alone: nobody is there to be told
 
@@ -37,17 +38,20 @@ Refusal stopping() {
 std::string millis(std::chrono::microseconds time) {
   char text[32];
   const auto end = std::to_chars(text, text + sizeof text, static_cast<double>(time.count()) / 1000.0,
-                                 std::chars_format::fixed, 3).ptr;
+                                 std::chars_format::fixed, 3)
+                       .ptr;
   return std::string(text, end);
 }
 
 // Nothing: absent. An error names the header.
-std::variant<std::optional<config::Duration>, Refusal> duration_header(const local::Head& head, std::string_view name) {
+std::variant<std::optional<config::Duration>, Refusal> duration_header(const local::Head& head,
+                                                                       std::string_view name) {
   const std::string* text = head.find(name);
   if (!text) return std::optional<config::Duration>{};
   const auto value = config::parse_duration(*text);
   if (!value || *value > kLongest) {
-    return local::bad_request(std::string(name) + ": expected a duration of at most 24h, such as 250ms or 5s");
+    return local::bad_request(std::string(name) +
+                              ": expected a duration of at most 24h, such as 250ms or 5s");
   }
   return std::optional(*value);
 }
@@ -139,7 +143,8 @@ net::awaitable<std::optional<Refusal>> Passage::take_body() {
   has_body_ = head.chunked || head.content_length.has_value();
   if (!head.has_body()) co_return Result{};
   const bool small = head.content_length && *head.content_length <= kSmallBody;
-  const bool repeated = verdict_.kind == Kind::cancel || verdict_.kind == Kind::cancel_all || verdict_.kind == Kind::read;
+  const bool repeated =
+      verdict_.kind == Kind::cancel || verdict_.kind == Kind::cancel_all || verdict_.kind == Kind::read;
   if (!small && !repeated && !verdict_.key_in_body) {
     streams_up_ = true;
     co_return Result{};
@@ -149,7 +154,11 @@ net::awaitable<std::optional<Refusal>> Passage::take_body() {
   body_ = std::move(std::get<std::string>(body));
   if (!verdict_.key_in_body) co_return Result{};
   if (head.find("content-encoding")) {
-    co_return Result(Refusal{422, "BAD_REQUEST", "Content-Encoding: this body must be plain JSON, because the key is put into it", {}, {}});
+    co_return Result(Refusal{422,
+                             "BAD_REQUEST",
+                             "Content-Encoding: this body must be plain JSON, because the key is put into it",
+                             {},
+                             {}});
   }
   std::string fault = put_key(body_, upstream_->settings.api_key.reveal());
   if (!fault.empty()) co_return Result(Refusal{422, "BAD_REQUEST", std::move(fault), {}, {}});
@@ -228,8 +237,8 @@ net::awaitable<void> Passage::carry(Errand& errand) {
   }
 }
 
-// Hands the answer through as it comes. A short one waits until it is whole, so that one that is cut on the way
-// can be asked for again.
+// Hands the answer through as it comes. A short one waits until it is whole, so that one that is cut on the
+// way can be asked for again.
 net::awaitable<std::optional<Refusal>> Passage::stream(Errand& errand, bool& flushed) {
   using Result = std::optional<Refusal>;
   net::HttpCall& call = errand.call();
@@ -244,7 +253,8 @@ net::awaitable<std::optional<Refusal>> Passage::stream(Errand& errand, bool& flu
   if (start.bodiless) {
     const std::string_view length = head.get("content-length");
     if (!length.empty()) append_line(lines, "Content-Length", length);
-    if (!start.bodiless || (exchange_.head.method != "HEAD" && status != 204 && status != 304)) start.length = 0;
+    if (!start.bodiless || (exchange_.head.method != "HEAD" && status != 204 && status != 304))
+      start.length = 0;
     start.lines = lines;
   }
   const bool held = start.length && *start.length <= kHeld;
@@ -305,8 +315,8 @@ void Passage::note(unsigned status) {
 net::awaitable<void> Passage::refuse(Refusal refusal, const Errand* errand) {
   if (errand) {
     refusal.headers.emplace_back("X-Bridge-Attempts", std::to_string(errand->attempts()));
-    refusal.headers.emplace_back("Server-Timing", "queue;dur=" + millis(errand->queue_time()) + ", upstream;dur=" +
-                                                      millis(errand->upstream_time()));
+    refusal.headers.emplace_back("Server-Timing", "queue;dur=" + millis(errand->queue_time()) +
+                                                      ", upstream;dur=" + millis(errand->upstream_time()));
   }
   note(refusal.status);
   co_await exchange_.refuse(refusal);
@@ -341,7 +351,11 @@ net::awaitable<bool> Passage::share() {
     co_return true;
   }
   if (!flight->done) {
-    Refusal late{504, "TIMEOUT", "the shared request to upstream `" + settings.name + "` took longer than this one may", {}, {}};
+    Refusal late{504,
+                 "TIMEOUT",
+                 "the shared request to upstream `" + settings.name + "` took longer than this one may",
+                 {},
+                 {}};
     late.sent = "maybe";
     co_await refuse(std::move(late));
     co_return true;
@@ -372,7 +386,8 @@ net::awaitable<std::shared_ptr<Flight>> Passage::fly(const Coalesce::Asked& aske
     for (const net::HttpField& field : plan.wish.fields)
       plan.headers.emplace_back(field.name, field.value);
     plan.wish.fields.clear();
-    asio::co_spawn(upstream_->io, gateway::fly(upstream_, std::move(plan), asked.flight, flight), asio::detached);
+    asio::co_spawn(upstream_->io, gateway::fly(upstream_, std::move(plan), asked.flight, flight),
+                   asio::detached);
   } else {
     const auto it = upstream_->flights.find(asked.flight);
     flight = it == upstream_->flights.end() ? std::make_shared<Flight>() : it->second;
@@ -400,7 +415,8 @@ net::awaitable<void> Passage::respond(const Flight& flight, const SharedAnswer& 
     append_line(lines, name, value);
   if (!cache_status.empty()) append_line(lines, "Cache-Status", cache_status);
   append_timing(lines, flight.attempts, flight.queued, flight.upstream);
-  local::Exchange::Start start{answer.status, {}, lines, answer.body.size(), answer.status == 204 || answer.status == 304};
+  local::Exchange::Start start{
+      answer.status, {}, lines, answer.body.size(), answer.status == 204 || answer.status == 304};
   if (start.bodiless) start.length.reset();
   exchange_.begin(start);
   exchange_.add(answer.body);
@@ -418,7 +434,11 @@ std::string Passage::trader() const {
 net::awaitable<void> Passage::trade(Desk& desk, std::vector<Guard> guards) {
   std::optional<Refusal> refusal = read_wishes();
   if (!refusal && exchange_.head.find("content-encoding")) {
-    refusal = Refusal{422, "BAD_REQUEST", "Content-Encoding: a placement must be plain JSON, so that it can be checked", {}, {}};
+    refusal = Refusal{422,
+                      "BAD_REQUEST",
+                      "Content-Encoding: a placement must be plain JSON, so that it can be checked",
+                      {},
+                      {}};
   }
   std::variant<std::string, Refusal> body;
   if (!refusal) {

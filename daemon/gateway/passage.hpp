@@ -37,7 +37,8 @@ class Passage {
   net::awaitable<std::optional<local::Refusal>> stream(Errand& errand, bool& flushed);
   net::awaitable<bool> share();
   net::awaitable<std::shared_ptr<Flight>> fly(const Coalesce::Asked& asked);
-  net::awaitable<void> respond(const Flight& flight, const SharedAnswer& answer, const std::string& cache_status);
+  net::awaitable<void> respond(const Flight& flight, const SharedAnswer& answer,
+                               const std::string& cache_status);
   net::awaitable<void> refuse(local::Refusal refusal, const Errand* errand = nullptr);
   void note(unsigned status);
   std::string trader() const;

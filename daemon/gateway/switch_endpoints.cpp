@@ -19,8 +19,8 @@ namespace asio = boost::asio;
 using local::Refusal;
 using namespace std::chrono_literals;
 
-// A pause is in force at once; this long its record may take before the one who asked is told that it might not
-// survive a restart.
+// A pause is in force at once; this long its record may take before the one who asked is told that it might
+// not survive a restart.
 constexpr auto kDurableWithin = 2s;
 
 struct SwitchRequest {
@@ -47,13 +47,15 @@ std::variant<SwitchRequest, Refusal> parse_switch(std::string_view body) {
     return fault.empty();
   });
   if (!object || !fault.empty())
-    return local::bad_request(fault + R"(expected {"app": "…", "upstream": "…", "emergency": true}, all optional)");
+    return local::bad_request(fault +
+                              R"(expected {"app": "…", "upstream": "…", "emergency": true}, all optional)");
   return request;
 }
 
 std::string about(const PauseScope& scope, const std::string& by) {
-  return R"({"by":)" + json::quoted(by) + R"(,"app":)" + (scope.app.empty() ? "null" : json::quoted(scope.app)) +
-         R"(,"upstream":)" + (scope.upstream.empty() ? "null" : json::quoted(scope.upstream));
+  return R"({"by":)" + json::quoted(by) + R"(,"app":)" +
+         (scope.app.empty() ? "null" : json::quoted(scope.app)) + R"(,"upstream":)" +
+         (scope.upstream.empty() ? "null" : json::quoted(scope.upstream));
 }
 
 }  // namespace
@@ -71,14 +73,17 @@ std::string Gateway::resume(const PauseScope& scope, bool overrule, const std::s
       const bool meant = scope.upstream.empty() || scope.upstream == upstream->settings.name;
       if (!meant || !upstream->emergency.overrule(by)) continue;
       store_emergency(*upstream);
-      log::warning("the vendor's emergency is overruled until it changes", {{"by", by}, {"upstream", upstream->settings.name}});
+      log::warning("the vendor's emergency is overruled until it changes",
+                   {{"by", by}, {"upstream", upstream->settings.name}});
       setup_.hub.say("control", "EMERGENCY", upstream->emergency.status(), upstream->settings.name);
     }
     return R"({"emergency":)" + emergency_json() + "}\n";
   }
   const std::size_t ended = pauses_.resume(scope);
-  log::warning("placements are allowed again", {{"by", by}, {"app", scope.app}, {"upstream", scope.upstream}, {"pauses_ended", ended}});
-  setup_.hub.say("control", "RESUMED", about(scope, by) + R"(,"pauses_ended":)" + std::to_string(ended) + '}');
+  log::warning("placements are allowed again",
+               {{"by", by}, {"app", scope.app}, {"upstream", scope.upstream}, {"pauses_ended", ended}});
+  setup_.hub.say("control", "RESUMED",
+                 about(scope, by) + R"(,"pauses_ended":)" + std::to_string(ended) + '}');
   return R"({"paused":)" + paused_json() + "}\n";
 }
 
@@ -94,9 +99,9 @@ net::awaitable<void> Gateway::serve_switch(local::Exchange& exchange, bool pause
   if (const auto* refusal = std::get_if<Refusal>(&request)) fault = *refusal;
   if (!fault) {
     const std::string& name = std::get<SwitchRequest>(request).scope.upstream;
-    const bool known = name.empty() || std::any_of(upstreams_.begin(), upstreams_.end(), [&](const UpstreamPtr& one) {
-                         return one->settings.name == name;
-                       });
+    const bool known =
+        name.empty() || std::any_of(upstreams_.begin(), upstreams_.end(),
+                                    [&](const UpstreamPtr& one) { return one->settings.name == name; });
     if (!known) fault = Refusal{404, "NOT_FOUND", "there is no upstream `" + name + "`", {}, {}};
     const std::string& app = std::get<SwitchRequest>(request).scope.app;
     if (!fault && pauses && !app.empty() && !client_guards_.empty() && !client_guards_.contains(app))
@@ -121,7 +126,8 @@ net::awaitable<void> Gateway::serve_switch(local::Exchange& exchange, bool pause
   });
   if (!*done) co_await durable->async_wait(asio::as_tuple(asio::use_awaitable));
   if (!*done) {
-    fault = Refusal{503, "JOURNAL_UNAVAILABLE", "it is in force, but not on disk: it may not survive a restart", {}, {}};
+    fault = Refusal{
+        503, "JOURNAL_UNAVAILABLE", "it is in force, but not on disk: it may not survive a restart", {}, {}};
     co_await exchange.refuse(*fault);
     co_return;
   }

@@ -105,15 +105,21 @@ local::Refusal paused(const Pause& pause) {
   std::string what = "placements are paused";
   if (!pause.scope.app.empty()) what += " for app `" + pause.scope.app + "`";
   if (!pause.scope.upstream.empty()) what += " for upstream `" + pause.scope.upstream + "`";
-  return {503, "PAUSED", what + " (by " + pause.by + " since " + rfc3339(pause.since) + "); `bridge55 resume` allows them again",
-          {}, {}};
+  return {
+      503,
+      "PAUSED",
+      what + " (by " + pause.by + " since " + rfc3339(pause.since) + "); `bridge55 resume` allows them again",
+      {},
+      {}};
 }
 
 local::Refusal emergency(std::string_view upstream, const Emergency& emergency) {
-  local::Refusal refusal{503, "EMERGENCY",
+  local::Refusal refusal{503,
+                         "EMERGENCY",
                          "the vendor's emergency channel of `" + std::string(upstream) +
                              "` says active; `bridge55 resume --emergency` overrules it",
-                         {}, {}};
+                         {},
+                         {}};
   refusal.detail_json.emplace_back("emergency", emergency.status());
   return refusal;
 }

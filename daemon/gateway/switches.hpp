@@ -1,5 +1,5 @@
-// What stops placements by decision, not by failure: pauses that people set, and the vendor's emergency (contract,
-// section 6). Pure; what survives a restart goes through `text` and `restore`.
+// What stops placements by decision, not by failure: pauses that people set, and the vendor's emergency
+// (contract, section 6). Pure; what survives a restart goes through `text` and `restore`.
 #pragma once
 
 #include "daemon/base/clock.hpp"

@@ -12,7 +12,8 @@ namespace bridge55::gateway {
 namespace {
 
 constexpr std::size_t kIdleConnections = 64;
-// At once to one upstream, but for what is never to wait: a thousand apps must not be a thousand TLS sessions.
+// At once to one upstream, but for what is never to wait: a thousand apps must not be a thousand TLS
+// sessions.
 constexpr std::size_t kConnections = 128;
 constexpr std::size_t kLargestShared = 4u << 20;
 constexpr std::chrono::seconds kUsageEvery{60};
@@ -133,7 +134,8 @@ void Upstream::ask_usage() {
   auto flight = std::make_shared<Flight>();
   boost::asio::co_spawn(io, perform(shared_from_this(), std::move(plan), flight),
                         [self = shared_from_this(), flight](std::exception_ptr) {
-                          if (flight->answer && flight->answer->status == 200) self->heard_usage(flight->answer->body);
+                          if (flight->answer && flight->answer->status == 200)
+                            self->heard_usage(flight->answer->body);
                         });
 }
 

@@ -68,13 +68,14 @@ net::awaitable<Reply> VendorLine::place(Placing placing) {
   wish.body = std::move(placing.body);
   wish.started = SteadyClock::now();
   wish.deadline = placing.deadline;
-  wish.max_wait = std::max(
-      std::chrono::milliseconds(0),
-      std::chrono::duration_cast<std::chrono::milliseconds>(placing.wait_until - wish.started));
+  wish.max_wait =
+      std::max(std::chrono::milliseconds(0),
+               std::chrono::duration_cast<std::chrono::milliseconds>(placing.wait_until - wish.started));
   wish.beyond_cap = true;
   wish.last_look = [this, &placing, said = false]() mutable {
     std::optional<local::Refusal> stop = upstream_->stopped(placing.app);
-    if (!stop && placing.gone && placing.gone()) stop = local::Refusal{503, "TIMEOUT", "nobody waits any more", {}, {}};
+    if (!stop && placing.gone && placing.gone())
+      stop = local::Refusal{503, "TIMEOUT", "nobody waits any more", {}, {}};
     if (!stop && placing.leaving && !std::exchange(said, true)) placing.leaving();
     return stop;
   };

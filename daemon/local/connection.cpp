@@ -118,7 +118,11 @@ void Exchange::begin(const Start& start) {
   chunked_ = !start.bodiless && !start.length && head.minor == 1;
   if (!start.bodiless && !start.length && head.minor == 0) wrapping.keep_alive = false;
   std::string& out = connection_.out_;
-  out.assign("HTTP/1.1 ").append(std::to_string(start.status)).append(" ").append(start.reason).append("\r\n");
+  out.assign("HTTP/1.1 ")
+      .append(std::to_string(start.status))
+      .append(" ")
+      .append(start.reason)
+      .append("\r\n");
   out.append(start.lines);
   append_wrapping(out, wrapping);
   if (start.length) out.append("Content-Length: ").append(std::to_string(*start.length)).append("\r\n");
@@ -329,7 +333,8 @@ std::optional<Refusal> Connection::check(Exchange& exchange) {
   if (auto refusal = refuse_secrets_in_url(exchange.target.query)) return refusal;
   auto routed = find_route(exchange);
   if (auto* refusal = std::get_if<Refusal>(&routed)) {
-    auto stranger = context_.clients.identify(peer_, exchange.head);  // who may do nothing here is not told what is here
+    auto stranger =
+        context_.clients.identify(peer_, exchange.head);  // who may do nothing here is not told what is here
     if (auto* unknown = std::get_if<Refusal>(&stranger)) return std::move(*unknown);
     return std::move(*refusal);
   }

@@ -52,9 +52,9 @@ class Exchange {
     bool bodiless = false;  // 204, 304 and answers to HEAD
   };
   void begin(const Start& start);
-  void add(std::string_view piece);   // waits for the next flush
-  net::awaitable<bool> flush();       // false: the app is gone, or does not read
-  net::awaitable<bool> finish();      // the last flush; the answer is whole
+  void add(std::string_view piece);  // waits for the next flush
+  net::awaitable<bool> flush();      // false: the app is gone, or does not read
+  net::awaitable<bool> finish();     // the last flush; the answer is whole
   bool begun() const { return answered_; }
   void break_off() { wrapping.keep_alive = false; }  // the answer cannot be completed: the app sees it cut
 
@@ -123,8 +123,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::shared_ptr<const Door> door_;
   std::shared_ptr<net::TlsContext> tls_;
   bool over_limit_, idle_ = true, first_ = true, closing_ = false;
-  std::string received_;  // not yet consumed
-  std::string out_;       // of an answer in pieces: not yet written
+  std::string received_;        // not yet consumed
+  std::string out_;             // of an answer in pieces: not yet written
   std::function<void()> gone_;  // to be told when the app leaves
   bool watching_ = false;       // a wait for that is pending
   const std::uint64_t serial_;

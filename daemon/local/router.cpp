@@ -59,7 +59,8 @@ std::variant<Routed, Refusal> route(std::string_view method, std::string_view pa
   for (const Route& entry : routes()) {
     const auto segment = match_path(entry.path, path);
     if (!segment) continue;
-    if (serves(entry.method, method)) return Routed{entry.endpoint, entry.scopes, std::string(*segment), nullptr};
+    if (serves(entry.method, method))
+      return Routed{entry.endpoint, entry.scopes, std::string(*segment), nullptr};
     add_method(allow, entry.method);
   }
   if (allow.empty()) return Refusal{404, "NOT_FOUND", not_found_text(path), {}, {}};

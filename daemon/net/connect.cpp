@@ -94,9 +94,18 @@ awaitable<error_code> Stream::Impl::connect_one(int family, const sockaddr* addr
   if (errno != EINPROGRESS) co_return error_code(errno, boost::system::system_category());
   const error_code waited = co_await wait(true, deadline);
   if (waited) co_return waited;
+  error_code assigned;
   int failure = 0;
   socklen_t length = sizeof failure;
   ::getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &failure, &length);
+  // Asio goes on watching for room to write once it has waited for it, and is then woken for that at every
+  // later wait: a descriptor that is given to it anew is watched for reading alone.
+  if (failure == 0) {
+    const int connected = socket.release();
+    socket.assign(connected, assigned);
+    if (assigned) ::close(connected);
+    if (assigned) co_return assigned;
+  }
   co_return error_code(failure, boost::system::system_category());
 }
 

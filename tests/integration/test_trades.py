@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import threading
@@ -90,9 +91,9 @@ class Door:
 class Trading(Case):
     """The daemon and the simulated vendor, without TLS, and what is asked about both."""
 
-    def desk(self, *options, settings="", extra="", limits=False, **more):
-        self.vendor = self.sim(*(() if limits else ("--no-limits",)), *options, tls=False)
-        upstreams = self.vendor.upstream("abp").replace("api_key:", ("" if limits else "rate_limit: 10000/s, ") + settings + "api_key:")
+    def desk(self, *options, settings="", extra="", limits=False, tls=False, apis=("abp",), **more):
+        self.vendor = self.sim(*(() if limits else ("--no-limits",)), *options, tls=tls)
+        upstreams = self.vendor.upstream(*apis).replace("api_key:", ("" if limits else "rate_limit: 10000/s, ") + settings + "api_key:")
         self.bridge = self.daemon(upstreams, extra, sinks="", **more)
         return self.bridge
 
@@ -414,6 +415,38 @@ class Guarded(Trading):
             self.assertEqual(self.place(*batch).status, 200)
             self.assertEqual(self.processed(*batch), [1] * len(batch))
 
+    def test_numbers_are_weighed_exactly_and_doubts_are_refused(self):
+        self.desk(settings="guard: {max_stake: {USD: 100}}, ")
+        for stake, fits in (("1e2", True), ("100.000", True), ("0.1E3", True), ("100.0000000000000000001", False), ("1.0000000000000000000001e2", False), ("1e400", False),
+                            ("true", False), ("null", False), ('"1"', False), ("[1]", False), ("-1", False)):
+            one = order()
+            text = json.dumps({"orders": [one]}).replace('"orderStake": 10.0', '"orderStake": ' + stake)
+            answer = self.place(text.encode())
+            if fits:
+                self.assertNotEqual(answer.code, "GUARD_MAX_STAKE", stake)
+            else:
+                self.expect_refused(answer, 422, "GUARD_MAX_STAKE", one)
+        lay = {"orderStake": 50.0, "back": False}
+        for price, fits in (("3.0", True), ("3.0000001", False), ("1e1", False), ('"3"', False), ("null", False), ("true", False)):
+            one = order(**lay)
+            text = json.dumps({"orders": [one]}).replace('"orderPrice": 1.95', '"orderPrice": ' + price)
+            answer = self.place(text.encode())
+            if fits:
+                self.assertEqual(answer.status, 200, answer.body)
+            else:
+                self.expect_refused(answer, 422, "GUARD_MAX_STAKE", one)
+        for back in ('"false"', "0", "null", '"true"'):  # not certainly a back
+            one = order(orderStake=50.0, orderPrice=9.0)
+            text = json.dumps({"orders": [one]})[:-3] + ', "back": %s}]}' % back
+            self.expect_refused(self.place(text.encode()), 422, "GUARD_MAX_STAKE", one)
+
+    def test_a_browser_places_nothing(self):
+        self.desk()
+        one = order()
+        for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Host": "evil.example"}):
+            self.assertIn(self.place(one, headers=headers).status, (403, 421), headers)
+        self.assertEqual(self.sends(one), [])
+
     def test_orders_per_minute_are_counted_by_order_and_never_stop_a_cancel(self):
         self.desk(settings="guard: {max_orders_per_minute: 5}, ")
         first, second, third = [order(), order(), order()], [order(), order(), order()], [order(), order()]
@@ -674,6 +707,26 @@ class Settled(Trading):
                 self.vendor.clear()
                 self.assertEqual(len(self.sends(one)), 1)
 
+    def test_a_look_up_that_hangs_is_given_up_and_repeated(self):
+        self.desk()
+        one = order()
+        self.vendor.fault("lost_after", count=1, **self.PLACING)
+        self.vendor.fault("hang", path="/orders", method="GET", count=1)
+        self.expect_settled_by_look_up(self.place(one), one)
+        self.assertEqual(len(self.sends(one)), 1)
+
+    def test_an_open_breaker_hides_no_fate(self):
+        self.desk(settings="breaker: {failures: 2, open: 500ms}, ")
+        self.vendor.fault("rest", status=503, body='{"detail": "busy"}', **self.PLACING)
+        one = order(expiresAt=expires_in(1.5)[0])
+        answer = self.place(one)
+        self.assertEqual((answer.status, answer.body, answer.settled, self.processed(one)), (503, b'{"detail": "busy"}', True, [0]))
+        lost = order()
+        self.vendor.clear()
+        self.vendor.fault("lost_after", count=1, **self.PLACING)
+        answer = wait_for(lambda: (a := self.place(lost)).code != "BREAKER_OPEN" and a, "the breaker's probe")
+        self.expect_settled_by_look_up(answer, lost)
+
     def test_what_cannot_be_known_in_time_is_504_and_ends_as_an_event(self):
         self.desk(settings="breaker: {failures: 1000}, ")
         known, new = order(), order()
@@ -784,6 +837,220 @@ class Settled(Trading):
         self.desk()
         self.assertEqual(self.call("GET", "/trades/" + str(uuid.uuid4())).status, 404)
         self.assertEqual(self.call("GET", "/trades/nonsense").status, 404)
+
+
+class Edges(Trading):
+    """Odd answers, odd moments, several at once."""
+
+    PLACING = {"path": "/place-orders", "method": "POST"}
+
+    def test_whole_answers_pass_however_they_are_framed(self):
+        self.desk()
+        for fault in ({"fault": "chunked"}, {"fault": "chunk_extensions", "bytes": 10}, {"fault": "interim", "bytes": 3}, {"fault": "http10"}, {"fault": "until_close"},
+                      {"fault": "slow_body", "bytes": 200, "step_ms": 1}, {"fault": "slow_body", "bytes": 100, "step_ms": 1, "as": "head"}):
+            with self.subTest(fault):
+                batch = [order(), order()]
+                self.vendor.fault(count=1, **self.PLACING, **fault)
+                answer = self.place(*batch)
+                self.assertEqual((answer.status, answer.settled, answer.uuids()), (200, False, sorted(o["requestUuid"] for o in batch)), answer.body)
+                self.assertEqual((self.processed(*batch), len(self.sends(*batch))), ([1, 1], 1))
+
+    def test_answers_that_say_nothing_are_settled(self):
+        self.desk(settings="breaker: {failures: 1000}, ")
+        for fault in ({"fault": "rest", "status": 200, "html": True}, {"fault": "rest", "status": 200, "body": "{}"}, {"fault": "rest", "status": 204, "body": ""},
+                      {"fault": "rest", "status": 200, "body": '{"status":"accepted","acceptedOrders":[{"orderId":1,"requestUuid":"00000000-0000-4000-8000-000000000000"}],"declinedOrders":[]}'},
+                      {"fault": "rest", "status": 200, "body": '{"status":"accepted","acceptedOrders":[],"declinedOrders":[]}'}, {"fault": "redirect", "location": "http://127.0.0.1:9/elsewhere"},
+                      {"fault": "redirect", "location": "/place-orders", "status": 307}):
+            with self.subTest(fault):
+                batch = [order(), order()]
+                self.vendor.fault(count=1, **self.PLACING, **fault)
+                answer = self.place(*batch)
+                self.vendor.clear()
+                self.assertEqual((answer.status, answer.json()["status"], answer.uuids()), (200, "accepted", sorted(o["requestUuid"] for o in batch)), answer.body)
+                self.assertEqual((self.processed(*batch), len(self.sends(*batch))), ([1, 1], 2))
+
+    def test_a_truncated_tls_stream_is_no_answer(self):
+        self.desk(tls=True)
+        for fault in ({"fault": "until_close", "end": "cut"}, {"fault": "cut_answer", "end": "cut"}, {"fault": "cut_answer", "end": "fin"}, {"fault": "lost_after", "end": "cut"}):
+            with self.subTest(fault):
+                batch = [order(), order()]
+                self.vendor.fault(count=1, **self.PLACING, **fault)
+                self.expect_settled_by_look_up(self.place(*batch), *batch)
+                self.assertEqual(len(self.sends(*batch)), 1)
+
+    def test_a_batch_of_a_hundred_is_settled_and_one_more_is_refused(self):
+        self.desk("--page-size", "30")
+        batch = [order() for _ in range(100)]
+        self.vendor.fault("lost_after", count=1, **self.PLACING)
+        self.expect_settled_by_look_up(self.place(*batch), *batch)
+        self.assertEqual(len(self.sends(*batch)), 1)
+        more = [order() for _ in range(101)]
+        answer = self.place(*more)
+        self.assertEqual((answer.status, self.sends(*more)), (422, []))
+
+    def test_a_uuid_in_capitals_is_the_same_and_is_found_again(self):
+        self.desk()
+        one = order()
+        one["requestUuid"] = one["requestUuid"].upper()
+        self.vendor.fault("lost_after", count=1, **self.PLACING)
+        answer = self.place(one)
+        self.assertEqual((answer.status, answer.settled, [u.lower() for u in answer.uuids()]), (200, True, [one["requestUuid"].lower()]), answer.body)
+        self.assertEqual((self.processed(one), len(self.sends(one))), ([1], 1))
+        self.assertEqual(self.story(one)["fate"], "placed")
+        self.assertEqual(self.place({**one, "requestUuid": one["requestUuid"].lower()}).status, 200)
+        self.assertEqual(len(self.sends(one)), 1)
+
+    def test_a_body_in_pieces_is_a_placement_like_any_other(self):
+        self.desk(settings="guard: {max_stake: {USD: 50}}, ")
+        for stake, status in ((10.0, 200), (50.01, 422)):
+            one = order(orderStake=stake)
+            text = json.dumps({"orders": [one]}).encode()
+            connection = UnixConnection(self.bridge.api_socket)
+            connection.request("POST", "/abp/place-orders", iter([text[:7], text[7:60], text[60:]]), {**JSON, "Expect": "100-continue"}, encode_chunked=True)
+            answer = Answer(reply := connection.getresponse(), reply.read())
+            connection.close()
+            self.assertEqual((answer.status, self.processed(one)), (status, [int(status == 200)]), answer.body)
+
+    def test_the_same_order_of_two_apps_at_once_is_placed_for_one(self):
+        self.desk(extra=self.clients())
+        self.vendor.control("POST", "/placing", {"delay_ms": 200})
+        for _ in range(5):
+            one = order()
+            answers = self.at_once(lambda: self.place(one, app="alpha"), lambda: self.place(one, app="beta"))
+            self.assertEqual(sorted(a.status for a in answers), [200, 409])
+            self.assertEqual((self.processed(one), len(self.sends(one))), ([1], 1))
+
+    def test_orders_per_minute_hold_for_many_at_once(self):
+        self.desk(settings="guard: {max_orders_per_minute: 7}, ")
+        orders = [order() for _ in range(20)]
+        answers = self.at_once(*[lambda one=one: self.place(one) for one in orders])
+        self.assertEqual(sorted(a.status for a in answers), [200] * 7 + [422] * 13)
+        self.assertEqual(sum(self.processed(*orders)), 7)
+
+    def hold(self, seconds):
+        """For so long nothing but what is already on its way goes upstream."""
+        self.vendor.fault("limit", edition="later", retry_after=seconds, count=1)
+        self.assertEqual(self.call("GET", "/abp/bookmakers").status, 429)
+
+    def test_what_waited_in_vain_may_be_sent_with_the_same_uuid(self):
+        self.desk(settings="retry: {attempts: 1}, ")
+        self.hold(2)
+        one = order()
+        answers = self.at_once(*[lambda: self.place(one, headers={"X-Bridge-Max-Wait": "300ms"})] * 2)
+        for answer in answers:
+            self.assertEqual((answer.status, answer.headers["x-bridge-sent"]), (429, "no"), answer.body)
+            self.assertIn(answer.code, ("QUEUE_TIMEOUT", "RATE_LIMITED"))
+            self.assertGreaterEqual(int(answer.headers["retry-after"]), 1)
+        self.assertEqual(self.sends(one), [])
+        later = self.place(one, headers={"X-Bridge-Max-Wait": "10s"})
+        self.assertEqual((later.status, self.processed(one), len(self.sends(one))), (200, [1], 1), later.body)
+
+    def test_an_app_that_hangs_up_takes_its_placement_out_of_the_queue(self):
+        self.desk(settings="retry: {attempts: 1}, ")
+        self.hold(2)
+        one, other = order(), order()
+        door = Door(self.bridge)
+        door.connection.request("POST", "/abp/place-orders", json.dumps({"orders": [one]}), {**JSON, "X-Bridge-Max-Wait": "10s"})
+        wait_for(lambda: self.bridge.status()["limits"][0]["waiting"] == 1, "the placement in the queue")
+        door.close()
+        wait_for(lambda: self.bridge.status()["limits"][0]["waiting"] == 0, "the queue to forget it")
+        self.assertEqual(self.place(other, headers={"X-Bridge-Max-Wait": "10s"}).status, 200)
+        self.assertEqual((self.sends(one), self.processed(one)), ([], [0]))
+        wait_for(lambda: self.story(one)["fate"] == "not_sent", "the record")
+        self.assertEqual(self.place(one).status, 200)
+
+    def test_an_emergency_stops_what_waits_already(self):
+        self.desk("--emergency-every", "0", settings="retry: {attempts: 1}, ")
+        self.hold(3)
+        one, results = order(), []
+        waiting = threading.Thread(target=lambda: results.append(self.place(one, headers={"X-Bridge-Max-Wait": "20s", "X-Bridge-Timeout": "25s"})))
+        waiting.start()
+        wait_for(lambda: self.bridge.status()["limits"][0]["waiting"] == 1, "the placement in the queue")
+        self.vendor.emit({"api": "abp", "channel": "emergency", "event": "STATUS", "payload": {"active": True}})
+        waiting.join(DEADLINE)
+        self.expect_refused(results[0], 503, "EMERGENCY", one)
+
+    def test_a_pause_stops_sending_again_too(self):
+        self.desk(settings="breaker: {failures: 1000}, ")
+        self.vendor.fault("rest", status=503, body='{"detail": "busy"}', **self.PLACING)
+        one, results = order(expiresAt=expires_in(3.0)[0]), []
+        waiting = threading.Thread(target=lambda: results.append(self.place(one)))
+        waiting.start()
+        wait_for(lambda: self.sends(one), "the first send")
+        self.verb("pause")
+        paused = time.monotonic() + 0.1
+        self.vendor.clear()
+        waiting.join(DEADLINE)
+        self.assertEqual([s for s in self.sends(one) if s["at_us"] / 1e6 > paused], [])
+        self.assertEqual((results[0].status, results[0].body), (503, b'{"detail": "busy"}') if self.processed(one) == [0] else (200, results[0].body))
+
+    def test_a_placement_in_flight_outlives_a_reload(self):
+        self.desk()
+        self.vendor.control("POST", "/placing", {"delay_ms": 700})
+        one, results = order(), []
+        waiting = threading.Thread(target=lambda: results.append(self.place(one)))
+        waiting.start()
+        wait_for(lambda: self.sends(one), "the order upstream")
+        self.bridge.upstreams = self.bridge.upstreams.replace("rate_limit: 10000/s", "rate_limit: 9999/s, timeouts: {total: 100s}")
+        self.bridge.write_config()
+        self.bridge.process.kill(signal.SIGHUP)
+        wait_for(lambda: "reloaded" in self.bridge.process.log() or self.bridge.status()["limits"][0]["limit"] == 9999, "the reload")
+        waiting.join(DEADLINE)
+        self.assertEqual((results[0].status, self.processed(one), len(self.sends(one))), (200, [1], 1), results[0].body)
+
+    def test_a_placement_in_flight_is_finished_before_the_daemon_ends(self):
+        self.desk()
+        self.vendor.control("POST", "/placing", {"delay_ms": 1000})
+        one, results = order(), []
+        waiting = threading.Thread(target=lambda: results.append(self.place(one)))
+        waiting.start()
+        wait_for(lambda: self.sends(one), "the order upstream")
+        self.assertEqual(self.bridge.stop(), 0)
+        waiting.join(DEADLINE)
+        self.assertEqual((results[0].status, self.processed(one)), (200, [1]), results[0].body)
+        self.bridge.start()
+        self.assertEqual((self.place(one).body, len(self.sends(one))), (results[0].body, 1))
+        self.expect_events(one, "INTENT", "SENT", "ANSWERED")
+
+    def test_a_lost_placement_at_the_daemons_end_is_looked_up_by_the_next(self):
+        self.desk(settings="breaker: {failures: 1000}, ")
+        self.vendor.fault("lost_after", count=1, **self.PLACING)
+        self.vendor.fault("rest", status=503, path="/orders", method="GET")
+        one, results = order(), []
+        def run():
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                results.append(self.place(one))
+        waiting = threading.Thread(target=run)
+        waiting.start()
+        wait_for(lambda: self.sends(one) and self.look_ups(), "a look-up")
+        self.assertEqual(self.bridge.stop(), 0)
+        waiting.join(DEADLINE)
+        for answer in results:  # if it was told anything, then not that the order is not placed
+            self.assertEqual((answer.status, answer.code), (504, "OUTCOME_UNKNOWN"), answer.body)
+        self.vendor.clear()
+        self.bridge.start()
+        wait_for(lambda: self.story(one)["fate"] == "placed", "its fate")
+        self.assertEqual((self.processed(one), len(self.sends(one))), ([1], 1))
+        wait_for(lambda: self.trade_events(one)[-1]["event"] == "SETTLED", "the event")
+
+    def test_mm_trading_starts_only_where_nothing_stops_it(self):
+        self.desk("--emergency-every", "0", apis=("abp", "mm"))
+        start, stop = "/mm/api/v1/trading/start", "/mm/api/v1/trading/stop"
+        self.verb("pause", "--upstream", "mm")
+        for path in (start, "/mm/api/v1/trading/resume", "/mm/api/v1/trading/%73tart", "/mm/api/v1//trading/start"):
+            answer = self.call("POST", path)
+            self.assertIn((answer.status, answer.code), ((503, "PAUSED"), (400, "BAD_REQUEST")), (path, answer.body))
+            self.assertEqual(answer.headers["x-bridge-sent"], "no")
+        self.assertEqual(self.writes(), [])
+        self.assertEqual(self.place(order()).status, 200)  # the other upstream's
+        for path in (stop, "/mm/api/v1/trading/pause", "/mm/api/v1/orders/cancel-all"):
+            self.assertNotIn(self.call("POST", path).status, (503, 403), path)
+        self.verb("resume")
+        self.assertEqual(self.call("POST", stop).headers["proxy-status"], None)
+        self.assertEqual(self.call("POST", start).status, 200)
+        unknown = self.call("POST", "/mm/api/v1/orders", b'{"a": 1}', JSON)
+        self.assertEqual((unknown.status, unknown.code), (422, "BAD_REQUEST"), unknown.body)
+        self.assertNotIn("/api/v1/orders", self.writes())
 
 
 if __name__ == "__main__":

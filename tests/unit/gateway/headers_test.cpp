@@ -1,5 +1,6 @@
 // What passes between an app and upstream, and what stays behind.
 #include "daemon/gateway/headers.hpp"
+
 #include "daemon/gateway/key_in_body.hpp"
 
 #include <gtest/gtest.h>
@@ -25,25 +26,47 @@ TEST(HeadersUp, WhatAnAppSaysToTheVendorPassesInOrder) {
 }
 
 TEST(HeadersUp, HopByHopAndWhatConnectionNamesStayBehind) {
-  EXPECT_EQ(up({{"Connection", "keep-alive, X-One"}, {"x-one", "1"}, {"Keep-Alive", "5"}, {"TE", "trailers"},
-                {"Trailer", "x"}, {"Upgrade", "h2c"}, {"Proxy-Connection", "x"}, {"Transfer-Encoding", "chunked"},
-                {"Proxy-Authorization", "x"}, {"X-Two", "2"}}),
+  EXPECT_EQ(up({{"Connection", "keep-alive, X-One"},
+                {"x-one", "1"},
+                {"Keep-Alive", "5"},
+                {"TE", "trailers"},
+                {"Trailer", "x"},
+                {"Upgrade", "h2c"},
+                {"Proxy-Connection", "x"},
+                {"Transfer-Encoding", "chunked"},
+                {"Proxy-Authorization", "x"},
+                {"X-Two", "2"}}),
             (Names{"X-Two=2"}));
 }
 
 TEST(HeadersUp, KeysOverridesAndWordsToTheDaemonStayBehind) {
-  EXPECT_EQ(up({{"Authorization", "x"}, {"X-API-KEY", "x"}, {"X-Abp-Api-Key", "x"}, {"X-Bridge-Timeout", "5s"},
-                {"X-Http-Method-Override", "POST"}, {"X-Original-URL", "/"}, {"Host", "h"}, {"Content-Length", "1"},
-                {"Expect", "100-continue"}, {"X-Request-Id", "r"}}),
+  EXPECT_EQ(up({{"Authorization", "x"},
+                {"X-API-KEY", "x"},
+                {"X-Abp-Api-Key", "x"},
+                {"X-Bridge-Timeout", "5s"},
+                {"X-Http-Method-Override", "POST"},
+                {"X-Original-URL", "/"},
+                {"Host", "h"},
+                {"Content-Length", "1"},
+                {"Expect", "100-continue"},
+                {"X-Request-Id", "r"}}),
             Names{});
   EXPECT_EQ(up({{"X-Own-Key", "x"}}, "x-own-key"), Names{});
 }
 
 TEST(HeadersDown, FramingAndWhatLoosensABrowsersRulesStayBehind) {
   net::ResponseHead head;
-  head.fields = {{"Connection", "X-One"},     {"X-One", "1"},           {"Content-Length", "2"}, {"Set-Cookie", "a"},
-                 {"Set-Cookie", "b"},         {"Alt-Svc", "h3"},        {"X-Request-Id", "r"},   {"X-RateLimit-Limit", "9"},
-                 {"Access-Control-Allow-Origin", "*"}, {"X-Bridge-Sent", "yes"}, {"Retry-After", "1"}};
+  head.fields = {{"Connection", "X-One"},
+                 {"X-One", "1"},
+                 {"Content-Length", "2"},
+                 {"Set-Cookie", "a"},
+                 {"Set-Cookie", "b"},
+                 {"Alt-Svc", "h3"},
+                 {"X-Request-Id", "r"},
+                 {"X-RateLimit-Limit", "9"},
+                 {"Access-Control-Allow-Origin", "*"},
+                 {"X-Bridge-Sent", "yes"},
+                 {"Retry-After", "1"}};
   std::string lines;
   append_lines(head, lines);
   EXPECT_EQ(lines, "Set-Cookie: a\r\nSet-Cookie: b\r\nX-RateLimit-Limit: 9\r\nRetry-After: 1\r\n");
