@@ -341,7 +341,7 @@ void Errand::cancel() {
 
 void Errand::app_gone() {
   // What changes something is heard to its end once it has left: the daemon wants to know what became of it.
-  if (wish_.kind == Kind::read || sent_ == "no") cancel();
+  if (wish_.kind == Kind::read || sent_ != "maybe") cancel();
 }
 
 Refusal Errand::gone() const {

@@ -41,6 +41,7 @@ class Passage {
                                const std::string& cache_status);
   net::awaitable<void> refuse(local::Refusal refusal, const Errand* errand = nullptr);
   void note(unsigned status);
+  static local::Refusal stopping();
   std::string trader() const;
 
   UpstreamPtr upstream_;
@@ -55,7 +56,10 @@ class Passage {
   std::function<void()> on_gone_;
 };
 
-// `X-Bridge-Attempts` and `Server-Timing` as header lines.
+inline constexpr unsigned kAppGone = 499;  // in the figures alone: nobody is there to be told
+
+// The value of `Server-Timing`, in milliseconds; with `X-Bridge-Attempts` as header lines.
+std::string timing_value(std::chrono::microseconds queued, std::chrono::microseconds upstream);
 void append_timing(std::string& lines, unsigned attempts, std::chrono::microseconds queued,
                    std::chrono::microseconds upstream);
 

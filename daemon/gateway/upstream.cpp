@@ -13,8 +13,8 @@ namespace {
 
 constexpr std::size_t kIdleConnections = 64;
 // At once to one upstream, but for what is never to wait: a thousand apps must not be a thousand TLS
-// sessions.
-constexpr std::size_t kConnections = 128;
+// sessions. A page that is fetched for an app may take half a minute: those need more to use their limit.
+constexpr std::size_t kConnections = 64, kFetching = 512;
 constexpr std::size_t kLargestShared = 4u << 20;
 constexpr std::chrono::seconds kUsageEvery{60};
 
@@ -33,7 +33,7 @@ Coalesce::Settings sharing_of(const config::Upstream& settings) {
 
 std::unique_ptr<net::HttpPool> make_pool(boost::asio::io_context& io, const config::Upstream& settings) {
   net::HttpPool::Settings pool = net::HttpPool::settings(settings);
-  pool.cap = kConnections;
+  pool.cap = settings.kind == config::UpstreamKind::scraping ? kFetching : kConnections;
   pool.max_idle = kIdleConnections;
   return std::make_unique<net::HttpPool>(io, std::move(pool));
 }
