@@ -161,6 +161,7 @@ void Daemon::open() {
   server_->restore(recovered_.consumers);
   sinks_ = std::make_unique<Sinks>(io_, *hub_, metrics_, *server_);
   server_->start();
+  sinks_->set_max_message(config_.http.max_body.count);
   sinks_->start(config_.sinks, config_.routes, recovered_.cursors);
   for (const std::string& repair : recovered_.repairs) {
     hub_->say("gap", "UNRECOVERED", R"({"reason":"journal","what":)" + json::quoted(repair) + '}');
@@ -332,6 +333,7 @@ local::Outcome Daemon::reload(const std::string& who) {
   journal_->set_retention(config_.journal);
   journal_->set_trades_keep(config_.trades_keep);
   gateway_->apply(config_);
+  sinks_->set_max_message(config_.http.max_body.count);
   try {
     sinks_->apply(config_.sinks, config_.routes);
   } catch (const local::ListenError& error) {  // a UNIX sink's path: the others are in force
@@ -361,6 +363,9 @@ void Daemon::drain(const char* why) {
     finish();
   });
   crash_point("drain.begin");
+  sinks_->pause_requests();
+  server_->stop_accepting();  // first: no placement may come in while nobody hears an emergency
+  gateway_->drain();
   upstreams_->stop([this] {
     crash_point("drain.upstreams_stopped");
     const auto go_on = [this] {

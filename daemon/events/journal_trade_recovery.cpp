@@ -13,6 +13,7 @@ namespace {
 
 // Ids rise, times nearly so: a clock that was wrong for a while must not hide what lies before.
 constexpr std::size_t kOldInARow = 1000;
+constexpr char kDamagedSwitch[] = "damaged";  // readable as nothing: whoever wanted it there decides what that means
 using Place = std::pair<std::uint64_t, std::uint64_t>;  // trade, and which of its orders
 constexpr std::size_t kRowsCommitted = 4096;
 constexpr std::size_t kPlacesNamed = 20;
@@ -51,13 +52,16 @@ class Recovery {
       if (all.number(2) == switch_sum(name, value)) {
         out_.switches[name] = value;
       } else {
-        out_.repairs.push_back("the switch " + name + " was damaged: it is not set any more");
+        out_.repairs.push_back("the switch " + name + " was damaged");
+        out_.switches[name] = kDamagedSwitch;
       }
     }
+    const std::size_t before = out_.repairs.size();
     bool damaged = false;
     if (store_.note("switches", damaged).value_or(0) != switches_sum(connection_))
       out_.repairs.emplace_back(
           "switches are missing from the journal: pauses and the emergency latch may be among them");
+    if (out_.repairs.size() > before) out_.switches.try_emplace("pauses", kDamagedSwitch);
   }
 
   // Newest first.

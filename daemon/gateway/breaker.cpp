@@ -12,8 +12,8 @@ bool Breaker::may(SteadyTime now) {
   return true;
 }
 
-// An upstream that answers works, whoever asked: a cancel's success ends the waiting of a breaker that is
-// open, but a class that failed tries a probe of its own before all of it follows.
+// What left before the breaker opened may still succeed: that ends the waiting, but a probe goes before all
+// the others follow.
 void Breaker::success(SteadyTime now) {
   failures_ = 0;
   if (state_ == State::open)
@@ -22,7 +22,7 @@ void Breaker::success(SteadyTime now) {
     state_ = State::closed;
 }
 
-// While it is open only old news and cancels can fail: neither makes the waiting longer.
+// While it is open only what left before can fail: that does not make the waiting longer.
 void Breaker::failure(SteadyTime now) {
   if (state_ == State::open) return;
   if (state_ == State::half_open || ++failures_ >= settings_.failures) {

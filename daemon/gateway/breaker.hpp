@@ -1,6 +1,6 @@
 // A circuit breaker for one class of requests to one upstream. Closed until `failures` failures follow each
 // other; then open for `open`, then half-open: one probe at a time, whose success closes it and whose failure
-// opens it again. Pure. Cancels never ask it, but what becomes of them is told to it like any other.
+// opens it again. Pure. Cancels have one, too, for the figures, and never ask it.
 #pragma once
 
 #include "config/config.hpp"

@@ -62,7 +62,8 @@ RetryKind retry_kind(const Upstream& upstream, Kind kind) {
 
 }  // namespace
 
-Errand::Errand(UpstreamPtr upstream, Wish wish) : upstream_(std::move(upstream)), wish_(std::move(wish)) {}
+Errand::Errand(UpstreamPtr upstream, Wish wish)
+    : upstream_(std::move(upstream)), wish_(std::move(wish)), generation_(upstream_->generation) {}
 
 Errand::~Errand() {
   if (probing_)
@@ -91,8 +92,6 @@ std::string Errand::build() {
 
 net::awaitable<std::optional<Refusal>> Errand::obtain() {
   using Result = std::optional<Refusal>;
-  const std::string fault = build();
-  if (!fault.empty()) co_return Result(local::bad_request("this request cannot be passed on: " + fault));
   const bool cancels = wish_.kind == Kind::cancel || wish_.kind == Kind::cancel_all || wish_.past_breaker;
   Breaker& breaker = upstream_->breaker(wish_.kind);
   while (!cancelled_) {
@@ -136,7 +135,8 @@ net::awaitable<std::optional<Refusal>> Errand::obtain() {
 net::awaitable<std::optional<Refusal>> Errand::enter(Place& place) {
   using Result = std::optional<Refusal>;
   const SteadyTime asked = SteadyClock::now();
-  const SteadyTime until = std::min(wish_.deadline, asked + wish_.max_wait);
+  SteadyTime until = std::min<SteadyTime>(wish_.deadline, asked + wish_.max_wait);
+  if (repeats_too_late(until)) until = wish_.started + kCancelAllRetry;
   const Gate::Ask ask{wish_.rank, wish_.app, until};
   if (!upstream_->gate.enter(ask, asked, turn_, place)) place = co_await upstream_->gate.wait(turn_);
   const auto waited = since(asked);
@@ -164,7 +164,13 @@ net::awaitable<std::optional<Refusal>> Errand::enter(Place& place) {
 // Nothing: an answer that is final.
 net::awaitable<std::optional<Errand::Failure>> Errand::attempt(Place place) {
   using Result = std::optional<Failure>;
-  const SteadyTime began = SteadyClock::now();
+  const SteadyTime began = attempt_began_ = SteadyClock::now();
+  // Built beside choosing the pool: a reload may have changed address and key while this one waited.
+  const std::string fault = build();
+  if (!fault.empty()) {
+    place.unsent();
+    co_return Result(final_failure(local::bad_request("this request cannot be passed on: " + fault)));
+  }
   call_.emplace(*upstream_->pool);
   const net::HttpCall::Lease lease{wish_.beyond_cap, std::exchange(fresh_, false)};
   error_code error = co_await call_->open(lease, wish_.deadline);
@@ -172,12 +178,9 @@ net::awaitable<std::optional<Errand::Failure>> Errand::attempt(Place place) {
     place.unsent();
     co_return Result(connect_failure(error));
   }
-  if (wish_.last_look) {
-    if (std::optional<Refusal> stop = wish_.last_look()) {
-      place.unsent();
-      stop->sent = sent_;
-      co_return Result(Failure{{What::status, 0, {}}, std::move(*stop), false});
-    }
+  if (std::optional<Refusal> stop = last_look()) {
+    place.unsent();
+    co_return Result(final_failure(std::move(*stop)));
   }
   if (changes_something(wish_.kind) && !std::exchange(writing_, true)) upstream_->shared.write_began();
   place.sent();
@@ -198,6 +201,31 @@ net::awaitable<std::optional<Errand::Failure>> Errand::attempt(Place place) {
   co_return judge_head();
 }
 
+// A cancel of everything that comes late takes what was placed meanwhile.
+bool Errand::repeats_too_late(SteadyTime when) const {
+  return wish_.kind == Kind::cancel_all && attempts_ > 0 && when > wish_.started + kCancelAllRetry;
+}
+
+// Why it must not leave, although it has a place and a connection.
+std::optional<Refusal> Errand::last_look() {
+  if (wish_.kind == Kind::placement && upstream_->generation != generation_) {
+    return Refusal{503,
+                   "DRAINING",
+                   "the upstream's settings were changed while this placement waited; nothing was sent",
+                   {},
+                   {}};
+  }
+  if (attempts_ > 1 && repeats_too_late(SteadyClock::now()))
+    return Refusal{
+        504, "TIMEOUT", "cancel-all-orders is not sent again later than 5 s after it was asked for", {}, {}};
+  return wish_.last_look ? wish_.last_look() : std::nullopt;
+}
+
+Errand::Failure Errand::final_failure(Refusal refusal) const {
+  refusal.sent = sent_;
+  return {{What::status, 0, {}}, std::move(refusal), false};
+}
+
 net::awaitable<error_code> Errand::send() {
   const error_code error = co_await call_->send(built_, wish_.body, wish_.deadline);
   if (error || !wish_.streamed) co_return error;
@@ -207,7 +235,7 @@ net::awaitable<error_code> Errand::send() {
 
 net::awaitable<error_code> Errand::stream_body() {
   for (;;) {
-    const auto piece = co_await wish_.streamed->read_some();
+    const auto piece = co_await wish_.streamed->read_some(wish_.deadline);
     if (const auto* refusal = std::get_if<Refusal>(&piece)) {
       body_refusal_ = *refusal;
       co_return asio::error::operation_aborted;
@@ -256,8 +284,16 @@ void Errand::tell_breaker(bool failed) {
 
 Errand::Failure Errand::connect_failure(error_code error) {
   if (cancelled_ || error == asio::error::operation_aborted) return {{}, gone(), false};
-  tell_breaker(true);
+  if (error == net::HttpError::crowded) {
+    return final_failure(
+        {429,
+         "QUEUE_TIMEOUT",
+         "as many requests as may be are under way to upstream `" + upstream_->settings.name + "`",
+         {{"Retry-After", "1"}},
+         {}});
+  }
   const bool late = error == asio::error::timed_out;
+  if (!late || waited(upstream_->settings.timeouts.connect)) tell_breaker(true);
   Refusal refusal{late ? 504u : 502u,
                   late ? "TIMEOUT" : "UNREACHABLE",
                   "no connection to upstream `" + upstream_->settings.name + "`: " + call_->trouble(),
@@ -277,8 +313,8 @@ Errand::Failure Errand::send_failure(error_code error) {
   }
   if (cancelled_ || error == asio::error::operation_aborted) return {{}, gone(), false};
   const bool stale = error == net::HttpError::stale;
-  if (!stale) tell_breaker(true);
   const bool late = error == asio::error::timed_out;
+  if (!stale && (!late || waited(usual_patience()))) tell_breaker(true);
   Refusal refusal{late ? 504u : 502u,
                   late ? "TIMEOUT" : "BAD_GATEWAY",
                   "no answer from upstream `" + upstream_->settings.name + "`: " + call_->trouble(),
@@ -291,6 +327,19 @@ Errand::Failure Errand::send_failure(error_code error) {
   if (stale && repeatable && !wish_.once && !wish_.streamed) failure.again = fresh_ = true;
   if (late) failure.outcome = {What::status, 0, {}};  // waiting again would take as long again
   return failure;
+}
+
+// Whether upstream had its time: an app that gave it less says nothing about upstream.
+bool Errand::waited(std::chrono::milliseconds patience) const {
+  return SteadyClock::now() - attempt_began_ >= patience;
+}
+
+std::chrono::milliseconds Errand::usual_patience() const {
+  const config::Timeouts& timeouts = upstream_->settings.timeouts;
+  if (upstream_->api->fetches_for_apps()) return timeouts.total;
+  return wish_.kind == Kind::placement
+             ? std::min<std::chrono::milliseconds>(timeouts.first_byte, kPlacementTime)
+             : timeouts.first_byte;
 }
 
 net::awaitable<std::optional<Refusal>> Errand::body_failed(error_code error) {

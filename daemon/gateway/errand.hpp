@@ -72,6 +72,11 @@ class Errand {
   };
   net::awaitable<std::optional<local::Refusal>> enter(Place& place);
   net::awaitable<std::optional<Failure>> attempt(Place place);
+  bool repeats_too_late(SteadyTime when) const;
+  std::optional<local::Refusal> last_look();
+  Failure final_failure(local::Refusal refusal) const;
+  bool waited(std::chrono::milliseconds patience) const;
+  std::chrono::milliseconds usual_patience() const;
   net::awaitable<net::error_code> send();
   net::awaitable<net::error_code> stream_body();
   std::optional<Failure> judge_head();
@@ -95,6 +100,8 @@ class Errand {
   std::optional<local::Refusal> body_refusal_;  // the app's own body was at fault
   unsigned attempts_ = 0;
   std::chrono::microseconds queue_time_{0}, upstream_time_{0};
+  SteadyTime attempt_began_;
+  unsigned generation_;
 };
 
 }  // namespace bridge55::gateway

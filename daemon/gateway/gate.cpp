@@ -27,7 +27,7 @@ void Place::answered() {
   Gate* gate = std::exchange(gate_, nullptr);
   if (!gate) return;
   gate->limiter_.answered(ticket_, SteadyClock::now());
-  gate->sent_.answered(slot_, wall_now());
+  gate->sent_->answered(slot_, wall_now());
   gate->pump();
 }
 
@@ -35,7 +35,7 @@ void Place::unsent() {
   Gate* gate = std::exchange(gate_, nullptr);
   if (!gate) return;
   gate->limiter_.unsent(ticket_, SteadyClock::now());
-  gate->sent_.dropped(slot_);
+  gate->sent_->dropped(slot_);
   gate->pump();
 }
 
@@ -53,9 +53,10 @@ void Turn::leave() {
   if (timer_) timer_->cancel();
 }
 
-Gate::Gate(asio::io_context& io, std::string upstream, const Limiter::Settings& settings, SentWindow& sent)
-    : io_(io), upstream_(std::move(upstream)), limiter_(settings), sent_(sent), timer_(io) {
-  limiter_.restore(sent_.recovered(upstream_), SteadyClock::now());
+Gate::Gate(asio::io_context& io, std::string upstream, const Limiter::Settings& settings,
+           std::shared_ptr<SentWindow> sent)
+    : io_(io), upstream_(std::move(upstream)), limiter_(settings), sent_(std::move(sent)), timer_(io) {
+  limiter_.restore(sent_->recovered(upstream_), SteadyClock::now());
 }
 
 Gate::~Gate() = default;
@@ -66,7 +67,7 @@ void Gate::configure(const Limiter::Settings& settings) {
 }
 
 Place Gate::place(Limiter::Ticket ticket) {
-  return {*this, ticket, sent_.begin(upstream_, wall_now())};
+  return {*this, ticket, sent_->begin(upstream_, wall_now())};
 }
 
 bool Gate::enter(const Ask& ask, SteadyTime now, Turn& turn, Place& into) {

@@ -65,7 +65,7 @@ class Turn {
 class Gate {
  public:
   Gate(boost::asio::io_context& io, std::string upstream, const Limiter::Settings& settings,
-       SentWindow& sent);
+       std::shared_ptr<SentWindow> sent);
   ~Gate();
 
   void configure(const Limiter::Settings& settings);
@@ -94,7 +94,7 @@ class Gate {
   boost::asio::io_context& io_;
   std::string upstream_;
   Limiter limiter_;
-  SentWindow& sent_;
+  const std::shared_ptr<SentWindow> sent_;  // places outlive the gateway
   std::unordered_map<Limiter::Ticket, Turn*> waiting_;
   boost::asio::steady_timer timer_;
   SteadyTime armed_for_ = SteadyTime::max();

@@ -53,7 +53,9 @@ Gateway::Gateway(Setup setup, const config::Config& config, const events::Recove
               hub.say("trade", event, payload);
             }) {
   for (const auto& [name, value] : recovered.switches) {
-    if (name == kPausesSwitch) pauses_.restore(value);
+    // A pause that cannot be read is a pause all the same.
+    if (name == kPausesSwitch && !pauses_.restore(value))
+      pauses_.pause({{}, "a damaged journal", wall_now()});
     if (name.starts_with(kEmergencySwitch))
       restored_emergencies_[name.substr(kEmergencySwitch.size())] = value;
   }
@@ -83,7 +85,7 @@ void Gateway::open_sent_window(const std::vector<config::Upstream>& upstreams) {
     rings.push_back(
         {upstream.name, std::max<std::size_t>({rate.requests, rate.burst, kLeastRemembered}) * 2});
   }
-  const auto error = sent_.open(setup_.sent_window_path, rings, wall_now());
+  const auto error = sent_->open(setup_.sent_window_path, rings, wall_now());
   if (error) {
     log::error("what was sent in the last window will not be remembered over a restart",
                {{"file", setup_.sent_window_path}, {"reason", error.message()}});
@@ -129,6 +131,7 @@ void Gateway::apply(const config::Config& config) {
       old_lines_.push_back(std::move(line->second));
       lines_.erase(line);
     }
+    restored_emergencies_[name] = gone->emergency.text();  // it may come back
     gone->close();
     setup_.metrics.drop("upstream", name);
   }
@@ -153,6 +156,11 @@ void Gateway::tick() {
   for (const UpstreamPtr& upstream : upstreams_)
     upstream->tick();
   std::erase_if(old_lines_, [](const auto& line) { return line->idle(); });
+}
+
+void Gateway::drain() {
+  for (const UpstreamPtr& upstream : upstreams_)
+    upstream->end_streams();
 }
 
 void Gateway::stop() {
@@ -259,7 +267,7 @@ std::string Gateway::limits_json() const {
            R"(,"used_ratio":)" + ratio + R"(,"waiting":)" + std::to_string(figures.waiting) +
            R"(,"connections":)" + std::to_string(counts.busy + counts.idle) + R"(,"breakers":{)";
     bool first = true;
-    for (const Kind kind : {Kind::read, Kind::placement, Kind::write}) {
+    for (const Kind kind : {Kind::read, Kind::placement, Kind::start, Kind::write}) {
       const Breaker::State state = upstream->breaker(kind).state(SteadyClock::now());
       out += std::string(first ? "" : ",") + '"' + std::string(name_of(kind)) + "\":\"" +
              (state == Breaker::State::closed ? "closed"

@@ -36,6 +36,8 @@ class Gateway final : public local::Handler {
   // A reload: what did not change goes on undisturbed.
   void apply(const config::Config& config);
   void tick();  // once a second
+  // Ends streams of events, so that the requests under way can come to their end.
+  void drain();
   // Ends every request; what is open is taken up by the next start.
   void stop();
 
@@ -64,7 +66,7 @@ class Gateway final : public local::Handler {
   UpstreamPtr make(const config::Upstream& settings);
 
   Setup setup_;
-  SentWindow sent_;
+  std::shared_ptr<SentWindow> sent_ = std::make_shared<SentWindow>();
   Pauses pauses_;
   std::map<std::string, config::Guard> client_guards_;
   std::map<std::string, std::string> restored_emergencies_;

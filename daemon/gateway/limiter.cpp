@@ -34,12 +34,13 @@ struct Limiter::State {
     return group_of(rank) != Group::shared || !own_is_due();
   }
 
-  // Whose turn it is among those who wait. What an urgent one cannot use nobody can; the floor is nobody
-  // else's, so that `own` takes its part of it before the shared ranks.
+  // Whose turn it is among those who wait. The floor is `own`'s even before the urgent, who would use all
+  // there is for as long as they keep coming. Else what an urgent one cannot use nobody can.
   std::optional<Rank> turn() const {
+    const bool own = queue.waiting(Rank::own) > 0 && places->fits(Group::own);
+    if (own && places->has_floor() && places->within_floor()) return Rank::own;
     if (queue.waiting(Rank::urgent) > 0)
       return places->fits(Group::urgent) ? std::optional(Rank::urgent) : std::nullopt;
-    const bool own = queue.waiting(Rank::own) > 0 && places->fits(Group::own);
     if (own && (places->within_floor() || own_is_due() || !queue.shared_waiting())) return Rank::own;
     if (!queue.shared_waiting() || !places->fits(Group::shared)) return std::nullopt;
     for (const Rank rank : {Rank::placement, Rank::write})

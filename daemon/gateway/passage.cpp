@@ -16,8 +16,8 @@ namespace asio = boost::asio;
 using local::Refusal;
 using namespace std::chrono_literals;
 
-constexpr std::size_t kSmallBody = 64u << 10;  // a request's: read whole, sent in one write
-constexpr auto kPlacementTime = 15s;           // contract, section 6, "Failures"
+constexpr std::size_t kSmallBody = 64u << 10;   // a request's: read whole, sent in one write
+constexpr std::size_t kWishingBody = 1u << 20;  // the same where the body may say how long it may take
 constexpr auto kAskedTimeout = 30s,
                kAskedGrace = 5s;  // vendor docs, Scraping: X-Timeout; and what it may take on top
 constexpr auto kLongest = std::chrono::hours(24);
@@ -134,7 +134,8 @@ net::awaitable<std::optional<Refusal>> Passage::take_body() {
   const local::Head& head = exchange_.head;
   has_body_ = head.chunked || head.content_length.has_value();
   if (!head.has_body()) co_return Result{};
-  const bool small = head.content_length && *head.content_length <= kSmallBody;
+  const std::uint64_t whole = upstream_->api->fetches_for_apps() ? kWishingBody : kSmallBody;
+  const bool small = head.content_length && *head.content_length <= whole;
   const bool repeated =
       verdict_.kind == Kind::cancel || verdict_.kind == Kind::cancel_all || verdict_.kind == Kind::read;
   if (!small && !repeated && !verdict_.key_in_body) {

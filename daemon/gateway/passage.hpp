@@ -52,7 +52,7 @@ class Passage {
   SteadyTime deadline_;
   std::chrono::milliseconds max_wait_{0};
   bool gone_ = false, has_body_ = false, streams_up_ = false;
-  std::string body_, who_;
+  std::string body_, who_, cache_status_;
   std::function<void()> on_gone_;
 };
 

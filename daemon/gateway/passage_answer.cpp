@@ -32,25 +32,40 @@ net::awaitable<void> Passage::carry(Errand& errand) {
   }
 }
 
+namespace {
+// A stream of events ends when one side leaves, or when the daemon stops.
+struct Streaming {
+  Streaming(Upstream& of, Errand& one, bool endless) : upstream(of), errand(endless ? &one : nullptr) {
+    if (errand) upstream.streams.insert(errand);
+  }
+  ~Streaming() {
+    if (errand) upstream.streams.erase(errand);
+  }
+  Upstream& upstream;
+  Errand* errand;
+};
+}  // namespace
+
 // Hands the answer through as it comes. A short one waits until it is whole, so that one that is cut on the
 // way can be asked for again.
 net::awaitable<std::optional<Refusal>> Passage::stream(Errand& errand, bool& flushed) {
   using Result = std::optional<Refusal>;
   if (gone_) co_return Result(Refusal{0, {}, {}, {}, {}});
+  const Streaming streaming(*upstream_, errand, errand.body_deadline() == SteadyTime::max());
   net::HttpCall& call = errand.call();
   const net::ResponseHead& head = call.head();
   const unsigned status = head.status;
   std::string lines;
   lines.reserve(1024);
   append_lines(head, lines);
+  if (!cache_status_.empty()) append_line(lines, "Cache-Status", cache_status_);
   append_timing(lines, errand.attempts(), errand.queue_time(), errand.upstream_time());
   local::Exchange::Start start{status, head.reason, lines, {}, head.body == net::HttpBody::none};
   if (head.body == net::HttpBody::length) start.length = head.length;
   if (start.bodiless) {
     const std::string_view length = head.get("content-length");
-    if (!length.empty()) append_line(lines, "Content-Length", length);
-    if (!start.bodiless || (exchange_.head.method != "HEAD" && status != 204 && status != 304))
-      start.length = 0;
+    const bool told = exchange_.head.method == "HEAD" || status == 304;  // RFC 9110, 8.6
+    if (!length.empty() && told) append_line(lines, "Content-Length", length);
     start.lines = lines;
   }
   const bool held = start.length && *start.length <= kHeld;

@@ -29,7 +29,10 @@ net::awaitable<bool> Passage::share() {
   request.headers = headers;
   request.cache_control = exchange_.head.get("cache-control");
   const Coalesce::Asked asked = upstream_->shared.ask(request, started_);
-  if (asked.way == Coalesce::Way::alone) co_return false;
+  if (asked.way == Coalesce::Way::alone) {
+    cache_status_ = asked.status;
+    co_return false;
+  }
   if (asked.way == Coalesce::Way::hit) {
     const Flight none;
     co_await respond(none, *asked.answer, asked.status);
@@ -60,6 +63,8 @@ net::awaitable<bool> Passage::share() {
   }
   if (!flight->refusal) co_return false;  // too large to be shared
   Refusal refusal = *flight->refusal;
+  refusal.headers.emplace_back("X-Bridge-Attempts", std::to_string(flight->attempts));
+  refusal.headers.emplace_back("Server-Timing", timing_value(flight->queued, flight->upstream));
   if (refusal.status == 0) refusal = stopping();
   co_await refuse(std::move(refusal));
   co_return true;
@@ -74,6 +79,7 @@ net::awaitable<std::shared_ptr<Flight>> Passage::fly(const Coalesce::Asked& aske
     FlightPlan plan;
     plan.wish = make_wish();
     plan.wish.deadline = started_ + upstream_->settings.timeouts.total;
+    plan.wish.max_wait = upstream_->settings.max_wait;  // its leader's wishes are not the others'
     for (const net::HttpField& field : plan.wish.fields)
       plan.headers.emplace_back(field.name, field.value);
     plan.wish.fields.clear();

@@ -55,20 +55,24 @@ std::string Pauses::text() const {
   return out.empty() ? out : out + ']';
 }
 
-void Pauses::restore(std::string_view text) {
-  if (!json::validate_copy(text).empty()) return;
-  json::elements(text, [&](std::string_view one) {
+bool Pauses::restore(std::string_view text) {
+  if (!json::validate_copy(text).empty()) return false;
+  return json::elements(text, [&](std::string_view one) {
     pause({{text_at(one, "app"), text_at(one, "upstream")}, text_at(one, "by"), time_at(one, "since")});
     return true;
   });
 }
 
 bool Emergency::told(std::string_view payload, WallMicros at) {
-  stale_ = false;
-  if (payload == payload_) return false;
   // ABP says `active`, MM `emergency` (vendor docs: both WebSocket pages, "Emergency").
-  active_ = json::find(payload, "active") == "true" || json::find(payload, "emergency") == "true";
+  const std::string_view words[] = {json::find(payload, "active"), json::find(payload, "emergency")};
+  const auto said = [&](std::string_view word) { return words[0] == word || words[1] == word; };
+  if (!said("true") && !said("false")) return false;
+  const bool first = payload_.empty(), before = active_;
+  stale_ = false;
+  active_ = said("true");
   payload_ = payload;
+  if (!first && active_ == before) return false;
   by_.clear();
   since_ = at;
   return true;

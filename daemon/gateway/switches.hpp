@@ -33,8 +33,8 @@ class Pauses {
   const Pause* stops(std::string_view app, std::string_view upstream) const;
   std::vector<Pause> all() const;
 
-  std::string text() const;  // JSON; empty: none
-  void restore(std::string_view text);
+  std::string text() const;             // JSON; empty: none
+  bool restore(std::string_view text);  // false: it cannot be read
 
  private:
   std::map<PauseScope, Pause> all_;
@@ -43,10 +43,10 @@ class Pauses {
 // One upstream's emergency, as its channel told it last.
 class Emergency {
  public:
-  // An event of the channel. True: what is told has changed.
+  // An event of the channel. True: the value has changed. What says neither on nor off changes nothing.
   bool told(std::string_view payload, WallMicros at);
   void session_ended() { stale_ = true; }
-  // Lets placements pass until the channel tells something else. False: there was nothing to overrule.
+  // Lets placements pass until the channel tells another value. False: there was nothing to overrule.
   bool overrule(std::string_view by);
 
   bool active() const { return active_; }

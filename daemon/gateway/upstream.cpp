@@ -94,6 +94,9 @@ Upstream::Upstream(Setup setup, config::Upstream wanted)
 
 void Upstream::apply(config::Upstream wanted) {
   if (wanted == settings) return;
+  if (wanted.url != settings.url || wanted.api_key != settings.api_key ||
+      wanted.auth_header != settings.auth_header)
+    ++generation;
   if (!same_connections(wanted, settings)) {
     pool->retire_idle();
     retiring.push_back(std::move(pool));
@@ -112,6 +115,12 @@ void Upstream::close() {
   pool->close();
   for (auto& old : retiring)
     old->close();
+}
+
+void Upstream::end_streams() {
+  const auto all = streams;
+  for (Errand* errand : all)
+    errand->cancel();
 }
 
 void Upstream::tick() {

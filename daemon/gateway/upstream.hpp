@@ -15,6 +15,7 @@
 #include <array>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -23,14 +24,16 @@
 namespace bridge55::gateway {
 
 struct Flight;
+class Errand;
 
 Rank rank_of(Kind kind);
+inline constexpr std::chrono::seconds kPlacementTime{15};  // contract, section 6, "Failures"
 
 struct Upstream : std::enable_shared_from_this<Upstream> {
   struct Setup {
     boost::asio::io_context& io;
     metrics::Registry& metrics;
-    SentWindow& sent;
+    std::shared_ptr<SentWindow> sent;
     const Pauses& pauses;
     MakeApi make_api;
   };
@@ -39,6 +42,7 @@ struct Upstream : std::enable_shared_from_this<Upstream> {
   // A reload. Requests under way end on the connections they have.
   void apply(config::Upstream wanted);
   void close();
+  void end_streams();
   void tick();  // once a second
   void heard_usage(std::string_view body);
 
@@ -63,6 +67,8 @@ struct Upstream : std::enable_shared_from_this<Upstream> {
   Coalesce shared;
   std::map<Coalesce::Flight, std::shared_ptr<Flight>> flights;
   Emergency emergency;
+  std::set<Errand*> streams;  // of events, which nothing else would end
+  unsigned generation = 0;    // of address and key: what waited for an older one is not sent to a newer
   metrics::Histogram* queue_seconds;
 
  private:

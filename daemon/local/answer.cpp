@@ -140,12 +140,9 @@ std::string render_stream_head(const Answer& answer, const Wrapping& wrapping) {
 }
 
 std::string request_id(std::string_view from_app) {
-  const bool harmless = !from_app.empty() && from_app.size() <= 128 &&
-                        std::all_of(from_app.begin(), from_app.end(), [](char c) {
-                          const bool alnum =
-                              (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-                          return alnum || std::string_view("-_.:/+=@~").find(c) != std::string_view::npos;
-                        });
+  const bool harmless =
+      !from_app.empty() && from_app.size() <= 256 &&
+      std::all_of(from_app.begin(), from_app.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
   if (harmless) return std::string(from_app);
   static std::mt19937_64 random{std::random_device{}()};
   static constexpr char kHex[] = "0123456789abcdef";
@@ -160,10 +157,11 @@ std::string request_id(std::string_view from_app) {
 
 Answer preflight_answer() {
   Answer answer{204, {}, {}, {}};
-  answer.headers = {
-      {"Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE"},
-      {"Access-Control-Allow-Headers", "Authorization, X-API-Key, Content-Type, Last-Event-ID, X-Request-Id"},
-      {"Access-Control-Max-Age", "600"}};
+  answer.headers = {{"Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE"},
+                    {"Access-Control-Allow-Headers",
+                     "Authorization, X-API-Key, Content-Type, Cache-Control, Last-Event-ID, X-Request-Id, "
+                     "X-Bridge-Timeout, X-Bridge-Max-Wait"},
+                    {"Access-Control-Max-Age", "600"}};
   return answer;
 }
 

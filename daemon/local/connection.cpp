@@ -52,7 +52,7 @@ const Peer& Exchange::peer() const {
   return connection_.peer_;
 }
 
-net::awaitable<std::variant<std::string_view, Refusal>> Exchange::read_some() {
+net::awaitable<std::variant<std::string_view, Refusal>> Exchange::read_some(SteadyTime until) {
   using Result = std::variant<std::string_view, Refusal>;
   std::string& received = connection_.received_;
   if (head.expects_continue && !asked_ && !body_->done() && received.empty()) {
@@ -71,8 +71,9 @@ net::awaitable<std::variant<std::string_view, Refusal>> Exchange::read_some() {
     if (step.consumed > 0) continue;
     received.erase(0, consumed_);
     consumed_ = 0;
-    const error_code error =
-        co_await connection_.read_more(std::min<SteadyTime>(SteadyClock::now() + kBodyStall, body_until_));
+    const SteadyTime stalled = SteadyClock::now() + kBodyStall;
+    const SteadyTime deadline = std::min(std::min(stalled, body_until_), until);
+    const error_code error = co_await connection_.read_more(deadline);
     if (error) co_return Result(Refusal{408, "TIMEOUT", "the body did not come", {}, {}});
   }
   received.erase(0, consumed_);
@@ -116,7 +117,8 @@ void Exchange::begin(const Start& start) {
   answered_ = true;
   if (head.expects_continue && !asked_ && body_ && !body_->done()) wrapping.keep_alive = false;
   chunked_ = !start.bodiless && !start.length && head.minor == 1;
-  if (!start.bodiless && !start.length && head.minor == 0) wrapping.keep_alive = false;
+  until_close_ = !start.bodiless && !start.length && head.minor == 0;
+  if (until_close_) wrapping.keep_alive = false;
   std::string& out = connection_.out_;
   out.assign("HTTP/1.1 ")
       .append(std::to_string(start.status))
@@ -128,6 +130,11 @@ void Exchange::begin(const Start& start) {
   if (start.length) out.append("Content-Length: ").append(std::to_string(*start.length)).append("\r\n");
   if (chunked_) out.append("Transfer-Encoding: chunked\r\n");
   out.append(wrapping.keep_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n");
+}
+
+void Exchange::break_off() {
+  wrapping.keep_alive = false;
+  if (until_close_) connection_.stream_.reset();  // an orderly end would look like a whole answer
 }
 
 void Exchange::add(std::string_view piece) {

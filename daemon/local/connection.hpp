@@ -37,7 +37,7 @@ class Exchange {
   const Peer& peer() const;
   // The next decoded piece of the body, valid until the next call; empty at its end. Asks for the body first
   // where the app waits for that (Expect: 100-continue).
-  net::awaitable<std::variant<std::string_view, Refusal>> read_some();
+  net::awaitable<std::variant<std::string_view, Refusal>> read_some(SteadyTime until = SteadyTime::max());
   // All of it, at most http.max_body.
   net::awaitable<std::variant<std::string, Refusal>> read_body();
   net::awaitable<void> respond(const Answer& answer);
@@ -55,8 +55,7 @@ class Exchange {
   void add(std::string_view piece);  // waits for the next flush
   net::awaitable<bool> flush();      // false: the app is gone, or does not read
   net::awaitable<bool> finish();     // the last flush; the answer is whole
-  bool begun() const { return answered_; }
-  void break_off() { wrapping.keep_alive = false; }  // the answer cannot be completed: the app sees it cut
+  void break_off();                  // the answer cannot be completed: the app sees it cut
 
   // Calls `gone` once if the app leaves while it waits; to be used once the body has been read.
   void watch(std::function<void()> gone);
@@ -82,7 +81,7 @@ class Exchange {
   std::optional<BodyDecoder> body_;
   std::size_t consumed_ = 0;  // of what was received: the piece that the handler holds
   SteadyTime body_until_{};
-  bool answered_ = false, taken_ = false, asked_ = false, chunked_ = false;
+  bool answered_ = false, taken_ = false, asked_ = false, chunked_ = false, until_close_ = false;
 };
 
 class Connection : public std::enable_shared_from_this<Connection> {

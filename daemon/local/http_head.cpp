@@ -56,6 +56,8 @@ std::string read_request_line(std::string_view line, Head& head) {
   if (version != "HTTP/1.1" && version != "HTTP/1.0") return "only HTTP/1.1 and HTTP/1.0 are spoken here";
   head.minor = version.back() - '0';
   if (head.method == "CONNECT") return "CONNECT is not served";
+  // It would bring the upstream's key back in its answer (RFC 9110, 9.3.8).
+  if (head.method == "TRACE") return "TRACE is not served";
   return std::string(target_fault(head.target));
 }
 

@@ -4,6 +4,7 @@
 #include "daemon/local/context.hpp"
 #include "daemon/local/doors.hpp"
 #include "daemon/local/feed.hpp"
+#include "daemon/local/inner.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -122,6 +123,10 @@ void Server::start() {
   impl_->maintain();
 }
 
+Inner Server::inner(App app) {
+  return {impl_->context, std::move(app)};
+}
+
 std::vector<std::string> Server::addresses() const {
   return impl_->doors.addresses();
 }
@@ -145,10 +150,14 @@ void Server::apply(Settings settings) {
   impl_->revoke();
 }
 
+void Server::stop_accepting() {
+  impl_->context->draining = true;
+  impl_->doors.close();
+}
+
 void Server::drain(std::chrono::milliseconds deadline, std::function<void()> drained) {
   Context& context = *impl_->context;
-  context.draining = true;
-  impl_->doors.close();
+  stop_accepting();
   context.connections.close_idle();
   for (Feed* feed : context.feeds.all())
     feed->close(1001, "the daemon is stopping");

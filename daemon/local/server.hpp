@@ -28,6 +28,7 @@ class Registry;
 namespace bridge55::local {
 
 class Handler;
+class Inner;
 
 struct Settings {
   std::vector<config::Listen> listen;
@@ -62,7 +63,7 @@ struct Providers {
       ready;                                  // `require`: names of sessions and sinks, or `all`
   std::function<Outcome(const App&)> reload;  // POST /admin/reload; empty: 404
   std::function<void()> cursors_moved;        // `lowest_cursor` may have changed: hold_from
-  std::vector<Handler*> handlers;  // asked in turn for paths that the door does not know itself
+  std::vector<Handler*> handlers;             // asked in turn for paths that the door does not know itself
   // A durable name was dropped because nobody used it for `consumers.expire`: to be said loudly.
   std::function<void(const events::ConsumerRecord& consumer)> consumer_expired;
 };
@@ -97,6 +98,8 @@ class Server {
   void restore(const std::vector<events::ConsumerRecord>& consumers);
   // Opens every listener and begins to serve. Throws ListenError; nothing is left open then.
   void start();
+  // For requests from inside the daemon, as this app; it may be used after the server is gone.
+  Inner inner(App app);
   // Where it listens, ports resolved: `127.0.0.1:5580`, `[::1]:5580`, `/run/bridge55/api.sock`; in the order
   // of the settings.
   std::vector<std::string> addresses() const;
@@ -112,6 +115,9 @@ class Server {
   // a scope: these are closed. Throws ListenError, and then nothing has changed.
   void apply(Settings settings);
 
+  // The first step of a drain: no new connections, no new streams and no requests to upstreams on those that
+  // are there.
+  void stop_accepting();
   // No new connections; requests in flight finish, streams are closed (WebSocket 1001); `drained` is called
   // once, at the deadline at the latest.
   void drain(std::chrono::milliseconds deadline, std::function<void()> drained);

@@ -33,6 +33,8 @@ struct Category final : boost::system::error_category {
         return "the answer was cut";
       case HttpError::answered:
         return "the answer came before the request was out";
+      case HttpError::crowded:
+        return "too many requests to upstream at a time";
       case HttpError::unusable:
         return "the upstream's settings cannot be used";
       case HttpError::wrong_length:

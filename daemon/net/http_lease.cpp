@@ -68,7 +68,7 @@ awaitable<error_code> HttpCall::wait_turn(SteadyTime deadline) {
   turn.timer.expires_at(deadline);
   co_await turn.timer.async_wait(asio::as_tuple(asio::use_awaitable));
   if (stopped()) co_return failed(asio::error::operation_aborted);
-  if (!turn.granted) co_return failed(asio::error::timed_out, "too many requests to upstream at a time");
+  if (!turn.granted) co_return failed(HttpError::crowded, "too many requests to upstream at a time");
   turn.taken = true;
   co_return error_code{};
 }

@@ -49,7 +49,8 @@ TEST(Pauses, TextComesBackAsItWas) {
   EXPECT_EQ(again.all()[0].by, "uid:0");
   EXPECT_EQ(again.all()[0].since, kThen);
   EXPECT_EQ(again.text(), pauses.text());
-  again.restore("{broken");
+  EXPECT_FALSE(again.restore("{broken"));
+  EXPECT_FALSE(again.restore("damaged"));
   EXPECT_EQ(again.all().size(), 1u);
 }
 
@@ -70,9 +71,21 @@ TEST(Emergencies, AnOverruleHoldsUntilTheNextChange) {
   EXPECT_TRUE(emergency.overrule("ops"));
   EXPECT_FALSE(emergency.blocks());
   EXPECT_TRUE(emergency.active());
-  EXPECT_FALSE(emergency.told(R"({"active":true,"ts":1})", kThen));  // the same again is no change
+  EXPECT_FALSE(emergency.told(R"({"active":true,"ts":2})", kThen));  // said again is no change
   EXPECT_FALSE(emergency.blocks());
-  EXPECT_TRUE(emergency.told(R"({"active":true,"ts":2})", kThen));
+  EXPECT_TRUE(emergency.told(R"({"active":false,"ts":3})", kThen));
+  EXPECT_TRUE(emergency.told(R"({"active":true,"ts":4})", kThen));
+  EXPECT_TRUE(emergency.blocks());
+}
+
+TEST(Emergencies, WhatSaysNeitherOnNorOffChangesNothing) {
+  Emergency emergency;
+  for (const char* vague : {"{}", "[]", R"({"status":"active"})", R"({"active":"true"})", R"({"active":1})"}) {
+    EXPECT_FALSE(emergency.told(vague, kThen)) << vague;
+    EXPECT_EQ(emergency.text(), "") << vague;
+  }
+  emergency.told(R"({"active":true})", kThen);
+  EXPECT_FALSE(emergency.told("{}", kThen));
   EXPECT_TRUE(emergency.blocks());
 }
 

@@ -37,6 +37,9 @@ class DamageTest : public JournalTest {
     running.journal().store_cursor("rabbit", kFirst + 1000);
     trade(running);
     ASSERT_TRUE(running.barrier());
+    // The log's last commit cannot be told from a torn one: it must hold nothing that is missed.
+    running.journal().store_cursor("rabbit", kFirst + 1000);
+    ASSERT_TRUE(running.barrier());
     if (clean) {
       running.close();
     } else {
@@ -84,7 +87,7 @@ class DamageTest : public JournalTest {
       }
     }
     for (const auto& [name, value] : found.switches)
-      EXPECT_EQ(name + "=" + value, "pause=abp");
+      EXPECT_TRUE(value == "damaged" || name + "=" + value == "pause=abp") << name << '=' << value;
     unread_ = trades_.size() - read;
     figures_ = std::to_string(open) + " open, " + std::to_string(found.trade_memory.size()) + " orders, " +
                std::to_string(found.switches.size()) + " switches";
@@ -297,7 +300,9 @@ TEST_F(DamageTest, an_open_trade_whose_row_was_altered_is_named_and_can_still_be
   sql(path(), "UPDATE switches SET value='mm'");
   Running running(directory);
   EXPECT_FALSE(trades_found(running));
-  EXPECT_TRUE(running.recovered().switches.empty());
+  // A pause that cannot be read must not be taken for none.
+  const std::map<std::string, std::string> unreadable = {{"pause", "damaged"}};
+  EXPECT_EQ(running.recovered().switches, unreadable);
   std::string words;
   for (const std::string& repair : running.recovered().repairs)
     words += repair + "\n";
@@ -327,6 +332,7 @@ TEST_F(DamageTest, a_switch_or_an_order_that_vanished_is_noticed) {
     words += repair + "\n";
   for (const char* word : {"switches are missing", "1 orders of trade 1 ", "4 orders of trade 24 "})
     EXPECT_NE(words.find(word), std::string::npos) << words;
+  EXPECT_EQ(running.recovered().switches.at("pauses"), "damaged");
 }
 
 TEST_F(DamageTest, a_rebuild_keeps_trades_and_switches) {
