@@ -371,7 +371,11 @@ void Daemon::drain(const char* why) {
     const auto go_on = [this] {
       server_->drain(kDrain, [this] {
         gateway_->stop();
-        sinks_->stop(kDrain, [this] { finish(); });
+        sinks_->stop(kDrain, [this] {
+          // What trades came to is stored behind their events: these have to be on disk first.
+          if (!journal_->stats().writable) return finish();
+          journal_->barrier([this] { finish(); });
+        });
       });
     };
     if (journal_->stats().writable) {

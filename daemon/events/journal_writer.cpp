@@ -198,7 +198,7 @@ void Writer::usable_again() {
 void Writer::idle() {
   const WallMicros now = wall_now();
   if (!more_to_delete_ && !retention_.due(progress_, limits(), now) &&
-      !store_.trades().sweep_due(trades_through(now)))
+      !store_.trades().sweep_due(trades_through(now)) && !store_.requests().sweep_due(now))
     return;
   more_to_delete_ = true;
   try {
@@ -211,7 +211,16 @@ void Writer::idle() {
   }
 }
 
+// A full disk may have no room for the copy: the log keeps everything until there is.
 void Writer::checkpoint_if_due(bool idle) {
+  try {
+    checkpoint_due(idle);
+  } catch (const sqlite::Error& error) {
+    if (error.trouble != sqlite::Trouble::full) throw;
+  }
+}
+
+void Writer::checkpoint_due(bool idle) {
   checkpointer_.check();
   const std::int64_t frames = store_.wal_frames();
   const auto target = static_cast<std::int64_t>(log_target(limits().size_bytes) / store_.page_bytes());

@@ -84,6 +84,7 @@ class Writer {
   void stored();
   void idle();
   void checkpoint_if_due(bool idle);
+  void checkpoint_due(bool idle);
   void finish_checkpoint(bool must);
   void fail(const std::string& why, bool corrupt);
   void publish_stats(const std::string& trouble);

@@ -53,10 +53,10 @@ void Turn::leave() {
   if (timer_) timer_->cancel();
 }
 
-Gate::Gate(asio::io_context& io, std::string upstream, const Limiter::Settings& settings,
+Gate::Gate(asio::io_context& io, std::string ring, const Limiter::Settings& settings,
            std::shared_ptr<SentWindow> sent)
-    : io_(io), upstream_(std::move(upstream)), limiter_(settings), sent_(std::move(sent)), timer_(io) {
-  limiter_.restore(sent_->recovered(upstream_), SteadyClock::now());
+    : io_(io), ring_(std::move(ring)), limiter_(settings), sent_(std::move(sent)), timer_(io) {
+  limiter_.restore(sent_->recovered(ring_), SteadyClock::now());
 }
 
 Gate::~Gate() = default;
@@ -67,7 +67,7 @@ void Gate::configure(const Limiter::Settings& settings) {
 }
 
 Place Gate::place(Limiter::Ticket ticket) {
-  return {*this, ticket, sent_->begin(upstream_, wall_now())};
+  return {*this, ticket, sent_->begin(ring_, wall_now())};
 }
 
 bool Gate::enter(const Ask& ask, SteadyTime now, Turn& turn, Place& into) {

@@ -64,7 +64,7 @@ class Turn {
 
 class Gate {
  public:
-  Gate(boost::asio::io_context& io, std::string upstream, const Limiter::Settings& settings,
+  Gate(boost::asio::io_context& io, std::string ring, const Limiter::Settings& settings,
        std::shared_ptr<SentWindow> sent);
   ~Gate();
 
@@ -92,7 +92,7 @@ class Gate {
   void arm();
 
   boost::asio::io_context& io_;
-  std::string upstream_;
+  std::string ring_;
   Limiter limiter_;
   const std::shared_ptr<SentWindow> sent_;  // places outlive the gateway
   std::unordered_map<Limiter::Ticket, Turn*> waiting_;

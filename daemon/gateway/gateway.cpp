@@ -3,12 +3,14 @@
 #include "daemon/base/log.hpp"
 #include "daemon/events/json.hpp"
 #include "daemon/gateway/passage.hpp"
+#include "daemon/gateway/trade_records.hpp"
 #include "daemon/gateway/vendor_line.hpp"
 #include "daemon/local/connection.hpp"
 
 #include <algorithm>
 
 #include <boost/asio/io_context.hpp>
+#include <openssl/sha.h>
 
 namespace bridge55::gateway {
 namespace {
@@ -31,15 +33,6 @@ std::variant<unsigned, Refusal> only(std::string_view method, std::string_view a
       405, "BAD_REQUEST", "this method is not served here; allowed: " + allow, {{"Allow", allow}}, {}};
 }
 
-Records records_of(events::Journal& journal) {
-  return {[&journal](events::TradeRecord trade, std::function<void()> durable) {
-            journal.store_trade(std::move(trade), std::move(durable));
-          },
-          [&journal](std::string uuid, std::function<void(std::optional<events::TradeRecord>)> then) {
-            journal.read_trade(std::move(uuid), std::move(then));
-          }};
-}
-
 bool has_rest(const config::Upstream& upstream) {
   return upstream.kind != config::UpstreamKind::websocket && !upstream.url.empty();
 }
@@ -48,7 +41,7 @@ bool has_rest(const config::Upstream& upstream) {
 
 Gateway::Gateway(Setup setup, const config::Config& config, const events::Recovered& recovered)
     : setup_(std::move(setup)),
-      desk_(setup_.io, records_of(setup_.hub.journal()),
+      desk_(setup_.io, std::make_shared<TradeRecords>(setup_.hub.journal())->records(),
             [&hub = setup_.hub](std::string_view event, std::string_view payload) {
               hub.say("trade", event, payload);
             }) {
@@ -76,15 +69,31 @@ void Gateway::resume(events::Recovered& recovered) {
   desk_.resume(std::move(recovered.open_trades));
 }
 
-// The ring of an upstream has to be there before its gate asks what was sent.
+// By address and key, which is what the vendor counts by: a name may change.
+std::string ring_of(const config::Upstream& upstream) {
+  const std::string counted = upstream.url + "\n" + upstream.api_key.reveal();
+  unsigned char digest[SHA256_DIGEST_LENGTH];
+  SHA256(reinterpret_cast<const unsigned char*>(counted.data()), counted.size(), digest);
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string name;
+  for (std::size_t i = 0; i < 8; ++i) {
+    name += kHex[digest[i] >> 4];
+    name += kHex[digest[i] & 15];
+  }
+  return name;
+}
+
+// The ring of an upstream has to be there before its gate asks what was sent. Those that are gone are kept:
+// they may come back within their window.
 void Gateway::open_sent_window(const std::vector<config::Upstream>& upstreams) {
-  std::vector<SentWindow::Ring> rings;
   for (const config::Upstream& upstream : upstreams) {
     if (!has_rest(upstream)) continue;
     const config::RateLimit& rate = upstream.rate_limit;
-    rings.push_back(
-        {upstream.name, std::max<std::size_t>({rate.requests, rate.burst, kLeastRemembered}) * 2});
+    rings_[ring_of(upstream)] = std::max<std::size_t>({rate.requests, rate.burst, kLeastRemembered}) * 2;
   }
+  std::vector<SentWindow::Ring> rings;
+  for (const auto& [name, capacity] : rings_)
+    rings.push_back({name, capacity});
   const auto error = sent_->open(setup_.sent_window_path, rings, wall_now());
   if (error) {
     log::error("what was sent in the last window will not be remembered over a restart",
@@ -94,7 +103,8 @@ void Gateway::open_sent_window(const std::vector<config::Upstream>& upstreams) {
 
 UpstreamPtr Gateway::make(const config::Upstream& settings) {
   auto upstream = std::make_shared<Upstream>(
-      Upstream::Setup{setup_.io, setup_.metrics, sent_, pauses_, setup_.make_api}, settings);
+      Upstream::Setup{setup_.io, setup_.metrics, sent_, pauses_, setup_.make_api, ring_of(settings)},
+      settings);
   const auto told = restored_emergencies_.find(settings.name);
   if (told != restored_emergencies_.end()) upstream->emergency.restore(told->second);
   setup_.metrics.computed("bridge55_gateway_limit_used_ratio", "How much of upstream's limit is in use.",

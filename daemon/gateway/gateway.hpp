@@ -67,6 +67,7 @@ class Gateway final : public local::Handler {
 
   Setup setup_;
   std::shared_ptr<SentWindow> sent_ = std::make_shared<SentWindow>();
+  std::map<std::string, std::size_t> rings_;  // of the window file, with room for how many sends
   Pauses pauses_;
   std::map<std::string, config::Guard> client_guards_;
   std::map<std::string, std::string> restored_emergencies_;

@@ -53,6 +53,13 @@ bool is_ours(std::string_view name) {
   return name.size() > kOurs.size() && local::same_ignoring_case(name.substr(0, kOurs.size()), kOurs);
 }
 
+// By these two an app tells the daemon's own words from upstream's.
+bool poses_as_us(const net::HttpField& field) {
+  const bool status = local::same_ignoring_case(field.name, "proxy-status") ||
+                      local::same_ignoring_case(field.name, "cache-status");
+  return status && field.value.find("bridge55") != std::string_view::npos;
+}
+
 }  // namespace
 
 void pass_up(const local::Head& head, std::string_view key_header, std::vector<net::HttpField>& fields) {
@@ -80,6 +87,7 @@ void append_lines(const net::ResponseHead& head, std::string& lines) {
   for (const net::HttpField& field : head.fields) {
     if (in(kHopByHop, field.name) || in(kNotDown, field.name) || is_ours(field.name)) continue;
     if (names_more && head.lists("connection", field.name)) continue;
+    if (poses_as_us(field)) continue;
     append_line(lines, field.name, field.value);
   }
 }

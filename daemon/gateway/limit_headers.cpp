@@ -13,8 +13,9 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
-// Longer than that nothing is obeyed: a date in a wrong century would stop an upstream for good.
-constexpr milliseconds kLongest = 24h;
+// Longer than that nothing is obeyed without asking again: a date in a wrong century would stop an upstream,
+// its cancels too, for good.
+constexpr milliseconds kLongest = 10min;
 
 bool same_name(std::string_view a, std::string_view lower) {
   return std::equal(a.begin(), a.end(), lower.begin(), lower.end(),

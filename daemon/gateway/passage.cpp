@@ -72,7 +72,8 @@ Below below_of(const local::Head& head, const local::Target& target) {
   // No slash is encoded in a path that came this far: the name ends at the second one.
   const std::string_view raw = head.target;
   const std::size_t end = raw.find_first_of("/?", 1);
-  below.raw = end == std::string_view::npos ? std::string_view{} : raw.substr(end);
+  below.raw = end == std::string_view::npos ? "" : std::string(raw.substr(end));
+  if (!below.raw.starts_with('/')) below.raw.insert(0, "/");
   const std::size_t name_end = std::min(target.path.find('/', 1), target.path.size());
   for (std::string_view rest = std::string_view(target.path).substr(name_end); !rest.empty();) {
     rest.remove_prefix(1);
@@ -112,12 +113,13 @@ std::optional<Refusal> Passage::read_wishes() {
   if (cancels && !std::get<0>(max_wait)) {
     max_wait_ = std::chrono::duration_cast<std::chrono::milliseconds>(deadline_ - started_);
   }
-  if (!asked && upstream_->api->fetches_for_apps()) return read_asked_timeout();
+  own_deadline_ = asked.has_value();
   return {};
 }
 
 // Scraping: `X-Timeout`, or `timeout` of the body (vendor docs: Scraping API Overview, "Control headers").
-std::optional<Refusal> Passage::read_asked_timeout() {
+void Passage::read_asked_timeout() {
+  if (own_deadline_ || !upstream_->api->fetches_for_apps()) return;
   std::chrono::milliseconds asked = kAskedTimeout;
   if (const std::string* header = exchange_.head.find("x-timeout")) {
     if (const auto value = seconds(*header)) asked = to_millis(*value);
@@ -125,7 +127,6 @@ std::optional<Refusal> Passage::read_asked_timeout() {
     if (const auto value = seconds(json::find(body_, "timeout"))) asked = to_millis(*value);
   }
   deadline_ = started_ + asked + kAskedGrace;
-  return {};
 }
 
 // Reads the body where it is needed whole: to be sent again, looked into, or because it is small anyway.
@@ -142,7 +143,7 @@ net::awaitable<std::optional<Refusal>> Passage::take_body() {
     streams_up_ = true;
     co_return Result{};
   }
-  std::variant<std::string, Refusal> body = co_await exchange_.read_body();
+  std::variant<std::string, Refusal> body = co_await exchange_.read_body(deadline_);
   if (auto* refusal = std::get_if<Refusal>(&body)) co_return Result(std::move(*refusal));
   body_ = std::move(std::get<std::string>(body));
   if (!verdict_.key_in_body) co_return Result{};
@@ -188,8 +189,9 @@ Wish Passage::make_wish() {
 }
 
 net::awaitable<void> Passage::run() {
-  std::optional<Refusal> refusal = co_await take_body();
-  if (!refusal) refusal = read_wishes();
+  std::optional<Refusal> refusal = read_wishes();
+  if (!refusal) refusal = co_await take_body();
+  if (!refusal) read_asked_timeout();
   if (refusal) {
     co_await refuse(std::move(*refusal));
     co_return;

@@ -14,7 +14,7 @@ namespace bridge55::gateway {
 
 // The path below the upstream's name: as the app wrote it, with the query, and decoded for the tables.
 struct Below {
-  std::string_view raw;    // from `/`
+  std::string raw;         // from `/`
   std::string classified;  // without empty segments and final slash
 };
 Below below_of(const local::Head& head, const local::Target& target);
@@ -30,7 +30,7 @@ class Passage {
 
  private:
   std::optional<local::Refusal> read_wishes();
-  std::optional<local::Refusal> read_asked_timeout();
+  void read_asked_timeout();
   net::awaitable<std::optional<local::Refusal>> take_body();
   Wish make_wish();
   net::awaitable<void> carry(Errand& errand);
@@ -51,7 +51,7 @@ class Passage {
   const SteadyTime started_ = SteadyClock::now();
   SteadyTime deadline_;
   std::chrono::milliseconds max_wait_{0};
-  bool gone_ = false, has_body_ = false, streams_up_ = false;
+  bool gone_ = false, has_body_ = false, streams_up_ = false, own_deadline_ = false;
   std::string body_, who_, cache_status_;
   std::function<void()> on_gone_;
 };

@@ -15,23 +15,19 @@ std::string Passage::trader() const {
 
 net::awaitable<void> Passage::trade(Desk& desk, std::vector<Guard> guards) {
   std::optional<Refusal> refusal = read_wishes();
-  if (!refusal && exchange_.head.find("content-encoding")) {
-    refusal = Refusal{422,
-                      "BAD_REQUEST",
-                      "Content-Encoding: a placement must be plain JSON, so that it can be checked",
-                      {},
-                      {}};
-  }
   std::variant<std::string, Refusal> body;
   if (!refusal) {
-    body = co_await exchange_.read_body();
+    body = co_await exchange_.read_body(deadline_);
     if (auto* fault = std::get_if<Refusal>(&body)) refusal = std::move(*fault);
   }
   if (refusal) {
     co_await refuse(std::move(*refusal));
     co_return;
   }
-  exchange_.watch([this] { gone_ = true; });
+  exchange_.watch([this, &desk] {
+    gone_ = true;
+    desk.someone_left();
+  });
   DeskRequest request;
   request.upstream = upstream_->settings.name;
   request.app = trader();

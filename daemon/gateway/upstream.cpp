@@ -82,7 +82,7 @@ Upstream::Upstream(Setup setup, config::Upstream wanted)
       api(setup.make_api(settings.kind)),
       prefix(path_prefix(settings.url)),
       pool(make_pool(io, settings)),
-      gate(io, settings.name, limit_of(settings), setup.sent),
+      gate(io, setup.ring, limit_of(settings), setup.sent),
       breakers{Breaker(settings.breaker), Breaker(settings.breaker), Breaker(settings.breaker),
                Breaker(settings.breaker), Breaker(settings.breaker), Breaker(settings.breaker)},
       shared(sharing_of(settings)),

@@ -36,6 +36,7 @@ struct Upstream : std::enable_shared_from_this<Upstream> {
     std::shared_ptr<SentWindow> sent;
     const Pauses& pauses;
     MakeApi make_api;
+    std::string ring = {};  // of the window file
   };
   Upstream(Setup setup, config::Upstream wanted);
 

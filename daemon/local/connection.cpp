@@ -81,11 +81,11 @@ net::awaitable<std::variant<std::string_view, Refusal>> Exchange::read_some(Stea
   co_return Result(std::string_view{});
 }
 
-net::awaitable<std::variant<std::string, Refusal>> Exchange::read_body() {
+net::awaitable<std::variant<std::string, Refusal>> Exchange::read_body(SteadyTime until) {
   using Result = std::variant<std::string, Refusal>;
   std::string whole;
   for (;;) {
-    std::variant<std::string_view, Refusal> piece = co_await read_some();
+    std::variant<std::string_view, Refusal> piece = co_await read_some(until);
     if (auto* refusal = std::get_if<Refusal>(&piece)) co_return Result(std::move(*refusal));
     const std::string_view bytes = std::get<std::string_view>(piece);
     if (bytes.empty()) co_return Result(std::move(whole));

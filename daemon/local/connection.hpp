@@ -39,7 +39,7 @@ class Exchange {
   // where the app waits for that (Expect: 100-continue).
   net::awaitable<std::variant<std::string_view, Refusal>> read_some(SteadyTime until = SteadyTime::max());
   // All of it, at most http.max_body.
-  net::awaitable<std::variant<std::string, Refusal>> read_body();
+  net::awaitable<std::variant<std::string, Refusal>> read_body(SteadyTime until = SteadyTime::max());
   net::awaitable<void> respond(const Answer& answer);
   net::awaitable<void> refuse(const Refusal& refusal);
 

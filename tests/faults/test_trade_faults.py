@@ -21,8 +21,8 @@ import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
 
-from harness import BIN, Case, main, request, wait_for  # noqa: E402
-from test_trades import JSON, TOKENS, Door, Trading, expires_in, order  # noqa: E402
+from harness import BIN, main, wait_for  # noqa: E402
+from test_trades import JSON, TOKENS, Door, Trading, order  # noqa: E402
 
 PLACING = {"path": "/place-orders", "method": "POST"}
 LOOKING = {"path": "/orders", "method": "GET"}
@@ -187,7 +187,7 @@ class Killed(Crowded):
     def test_the_events_of_a_trade_survive_a_sigkill_as_its_record_does(self):
         self.desk()
         crowd = Crowd(self)
-        for point in ("desk.answered:12", "desk.intent.after:12", "desk.answered:9", "desk.sent:12", "desk.answered:15", "desk.intent.after:20"):
+        for point in ("desk.answered:12", "desk.intent.after:12", "desk.answered:9", "desk.sent:12", "desk.answered:15", "desk.intent.after:20") * 3:
             self.bridge.kill()
             self.bridge.env["BRIDGE55_CRASH"] = point
             self.bridge.launch()
@@ -209,7 +209,7 @@ class Killed(Crowded):
             self.fail(f"{len(without_event())} of {len(ended)} orders are on record as ended, and no event says so")
 
     def test_sigkill_at_random_moments_under_placements(self):
-        kill_at_random(self, 6)
+        kill_at_random(self, 5)
 
     def test_a_crash_while_lost_placements_are_looked_up_is_no_crash_loop(self):
         self.desk(settings="breaker: {failures: 10000}, ")
@@ -247,12 +247,21 @@ def kill_at_random(case, times):
     case.vendor.fault("lost_after", probability=0.1, seed=5, **PLACING)
     case.vendor.fault("late", appear_ms=200, status=503, probability=0.05, seed=6, **PLACING)
     case.vendor.fault("slow", delay_ms=20, probability=0.5, seed=7, **PLACING)
-    crowd = Crowd(case, threads=12, insists=True)
-    for _ in range(times):
+    crowd = Crowd(case, threads=12, insists=True, patience={"X-Bridge-Timeout": "4s"})
+    for i in range(times):
         so_far = len(crowd.told)
         wait_for(lambda: len(crowd.told) > so_far + 20, "placements")
         time.sleep(dice.random() * 0.2)  # no condition: the moment is what is random
-        case.bridge.kill()
+        end = ("kill", "reload", "kill", "stop", "kill")[i % 5]
+        if end == "reload":
+            case.bridge.upstreams = re.sub(r"rate_limit: \d+", f"rate_limit: {dice.randint(5000, 9999)}", case.bridge.upstreams)
+            case.bridge.write_config()
+            case.bridge.process.kill(signal.SIGHUP)
+            continue
+        if end == "stop":
+            case.assertEqual(case.bridge.stop(), 0, case.bridge.process.log()[-2000:])
+        else:
+            case.bridge.kill()
         case.bridge.start(up=False)
     crowd.stop()
     case.vendor.clear()
@@ -264,7 +273,7 @@ def kill_at_random(case, times):
 class Storm(Crowded):
     """Thousands of placements while everything that can happen to a request or an answer happens."""
 
-    def storm(self, total, threads=16):
+    def storm(self, total, threads=32):
         self.desk("--book", "1000000", settings="breaker: {failures: 10000}, ")
         seed = 1_000_000
         for fault in ({"fault": "slow", "delay_ms": 60, "probability": 0.05},

@@ -11,6 +11,7 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import threading
 import time
@@ -270,6 +271,10 @@ class Trades(Trading):
         future = order(fixtureId=None, futureId="f")
         self.assertEqual((self.place(future).status, self.place(future).status, len(self.sends(future))), (501, 501, 1))
 
+    def closed_on_disk(self):
+        with contextlib.closing(sqlite3.connect(f"file:{self.bridge.journal}?mode=ro", uri=True)) as journal:
+            return journal.execute("SELECT count(*) FROM trades WHERE open=0").fetchone()[0]
+
     def test_the_same_uuid_gets_the_stored_answer_over_restarts_too(self):
         self.desk()
         orders = [order(), order()]
@@ -279,6 +284,8 @@ class Trades(Trading):
         shouted = {**orders[0], "requestUuid": orders[0]["requestUuid"].upper()}
         for restart in (False, True):
             if restart:
+                # What was answered a moment before a crash is looked up instead: true, but not the stored bytes.
+                wait_for(lambda: self.closed_on_disk() == 1, "the trade's record on disk")
                 self.bridge.restart()
             again = self.place(*orders)
             self.assertEqual((again.status, again.body, again.headers["content-type"]), (200, first.body, first.headers["content-type"]))
@@ -514,7 +521,6 @@ class Guarded(Trading):
         for app in ("alpha", "beta"):
             one = order()
             self.expect_refused(self.place(one, app=app), 503, "PAUSED", one)
-        self.expect_events(one, "INTENT", "REFUSED")
         self.bridge.kill()
         self.bridge.start(up=False)
         self.expect_refused(self.place(one, app="beta"), 503, "PAUSED", one)
@@ -565,6 +571,8 @@ class Guarded(Trading):
         self.expect_emergency(False, active=True)
         self.bridge.restart()
         self.expect_emergency(False, active=True)  # overruled until it changes, over a restart too
+        self.emergency(False)
+        self.expect_emergency(False, active=False)
         self.emergency(True, reason="three")
         self.expect_emergency(True, active=True)
         self.assertIn("EMERGENCY", [e["event"] for e in self.events("control")])
@@ -665,7 +673,7 @@ class Settled(Trading):
 
     def test_a_partly_declined_batch_with_a_lost_answer_is_told_in_the_vendors_words(self):
         self.desk()
-        dear, good = order(orderStake=5000.01), order()
+        dear, good = order(orderStake=5000.01, expiresAt=expires_in(1.0)[0]), order()
         self.vendor.fault("lost_after", count=1, **self.PLACING)
         answer = self.place(dear, good)
         self.assertEqual((answer.status, answer.json()["status"]), (200, "partial-success"), answer.body)
@@ -1019,7 +1027,7 @@ class Edges(Trading):
         one, results = order(), []
         def run():
             with contextlib.suppress(OSError, http.client.HTTPException):
-                results.append(self.place(one))
+                results.append(self.place(one, headers={"X-Bridge-Timeout": "3s"}))
         waiting = threading.Thread(target=run)
         waiting.start()
         wait_for(lambda: self.sends(one) and self.look_ups(), "a look-up")

@@ -77,8 +77,8 @@ TEST(RetryAfter, SecondsAndTheThreeFormsOfADate) {
 
 TEST(RetryAfter, APastDateIsNowAndAFarOneADay) {
   EXPECT_EQ(parse_retry_after("Sun, 15 Feb 2026 19:00:00 GMT", kNow), 0s);
-  EXPECT_EQ(parse_retry_after("Sun, 15 Feb 2099 19:00:00 GMT", kNow), 24h);
-  EXPECT_EQ(parse_retry_after("99999999999999", kNow), 24h);
+  EXPECT_EQ(parse_retry_after("Sun, 15 Feb 2099 19:00:00 GMT", kNow), 10min);
+  EXPECT_EQ(parse_retry_after("99999999999999", kNow), 10min);
   EXPECT_EQ(parse_retry_after("tomorrow", kNow), std::nullopt);
   EXPECT_EQ(parse_retry_after("Sun, 15 Feb 2026 19:32:49 CET", kNow), std::nullopt);
 }

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 namespace bridge55::gateway {
@@ -133,7 +135,20 @@ TEST(Limiter, ServesByRankThenRoundRobinOverAppsThenInOrder) {
   const Ticket u = b.ask(Rank::urgent, "z").ticket;
   b.now += 1s;
   // The floor is nobody else's: own takes its part of it though others wait.
-  EXPECT_EQ(b.poll().granted, (std::vector<Ticket>{u, own, p, w, r1, r3, r2}));
+  EXPECT_EQ(b.poll().granted, (std::vector<Ticket>{own, u, p, w, r1, r3, r2}));
+}
+
+TEST(Limiter, CancelsThatKeepComingDoNotStarveTheDaemonsOwn) {
+  Bench b(window(40, 1s, {.fraction = 0, .count = 2}));
+  b.burst(Rank::read);
+  b.burst(Rank::own);
+  b.burst(Rank::urgent);
+  const Ticket own = b.ask(Rank::own, "bridge", 1h).ticket;
+  for (int i = 0; i < 100; ++i)
+    b.ask(Rank::urgent, "z", 1h);
+  b.now += 1s;
+  const auto granted = b.poll().granted;
+  EXPECT_NE(std::find(granted.begin(), granted.end(), own), granted.end());
 }
 
 TEST(Limiter, ANewcomerDoesNotPassThoseWhoWait) {
