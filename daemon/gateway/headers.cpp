@@ -78,6 +78,16 @@ bool passes_down(const net::ResponseHead& head, std::string_view name) {
   return !head.lists("connection", name);
 }
 
+bool mask_key(std::string& text, std::string_view key) {
+  if (key.empty()) return false;
+  bool found = false;
+  for (std::size_t at = 0; (at = text.find(key, at)) != std::string::npos; at += key.size()) {
+    text.replace(at, key.size(), key.size(), '*');
+    found = true;
+  }
+  return found;
+}
+
 void append_line(std::string& lines, std::string_view name, std::string_view value) {
   lines.append(name).append(": ").append(value).append("\r\n");
 }

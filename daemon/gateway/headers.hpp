@@ -18,6 +18,8 @@ void pass_up(const local::Head& head, std::string_view key_header, std::vector<n
 bool passes_down(const net::ResponseHead& head, std::string_view name);
 // Header lines of all that do.
 void append_lines(const net::ResponseHead& head, std::string& lines);
+// Overwrites a key that upstream says back, byte for byte with asterisks. False: it is not in there.
+bool mask_key(std::string& text, std::string_view key);
 void append_line(std::string& lines, std::string_view name, std::string_view value);
 
 }  // namespace bridge55::gateway

@@ -71,7 +71,7 @@ net::awaitable<std::optional<Refusal>> Passage::stream(Errand& errand, bool& flu
   const bool held = start.length && *start.length <= kHeld;
   const bool tells_usage = held && status == 200 && !below_.classified.empty() &&
                            below_.classified == upstream_->api->usage_path();
-  std::string usage;
+  std::string usage, masked;
   exchange_.begin(start);
   std::size_t pending = 0;
   for (;;) {
@@ -100,6 +100,12 @@ net::awaitable<std::optional<Refusal>> Passage::stream(Errand& errand, bool& flu
       co_return refusal;
     }
     if (piece.data.empty()) break;
+    // The vendor shows a key to who has it; apps do not (vendor docs, Scraping: GET /usage).
+    if (held && piece.data.find(upstream_->settings.api_key.reveal()) != std::string_view::npos) {
+      masked.assign(piece.data);
+      mask_key(masked, upstream_->settings.api_key.reveal());
+      piece.data = masked;
+    }
     exchange_.add(piece.data);
     if (tells_usage) usage.append(piece.data);
     pending += piece.data.size();

@@ -217,7 +217,8 @@ class Examples(Case):
                     got = self.curl([*options, "--unix-socket", self.bridge.api_socket], f"http://localhost/{api}{path}")
                 else:
                     got = self.curl(options, f"{self.bridge.url}/{api}{path}")
-                self.assertEqual((got[0], CHANGING.sub(rb"\1", got[2])), (expected[0], CHANGING.sub(rb"\1", expected[2])))
+                shown = expected[2].replace(b"scraping-demo-key", b"*" * 17)  # an app does not get the key to see
+                self.assertEqual((got[0], CHANGING.sub(rb"\1", got[2])), (expected[0], CHANGING.sub(rb"\1", shown)))
                 self.assertNotIn("proxy-status", got[1], "the answer is the vendor's own")
                 for name in ("content-type", "retry-after", "location", "www-authenticate"):
                     self.assertEqual(got[1].get(name), expected[1].get(name), name)

@@ -72,6 +72,14 @@ TEST(HeadersDown, FramingAndWhatLoosensABrowsersRulesStayBehind) {
   EXPECT_EQ(lines, "Set-Cookie: a\r\nSet-Cookie: b\r\nX-RateLimit-Limit: 9\r\nRetry-After: 1\r\n");
 }
 
+TEST(KeyInAnswer, WhatUpstreamSaysBackIsMaskedInItsLength) {
+  std::string text = R"({"api_key":"secret-1","again":"secret-1"})";
+  EXPECT_TRUE(mask_key(text, "secret-1"));
+  EXPECT_EQ(text, R"({"api_key":"********","again":"********"})");
+  EXPECT_FALSE(mask_key(text, "secret-1"));
+  EXPECT_FALSE(mask_key(text, ""));
+}
+
 TEST(KeyInBody, OursGoesInAndTheAppsGoesOut) {
   std::string body = R"({ "apiKey":"mine", "url": "u" ,"key":"mine","n":1.50,"api\u004bey":"mine"})";
   EXPECT_EQ(put_key(body, "the\"key"), "");
