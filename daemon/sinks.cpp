@@ -1,9 +1,11 @@
 #include "daemon/sinks.hpp"
 
 #include "bridges/rabbitmq/make_rabbitmq.hpp"
+#include "config/scopes.hpp"
 #include "daemon/base/log.hpp"
 #include "daemon/base/metrics.hpp"
 #include "daemon/events/json.hpp"
+#include "daemon/local/inner.hpp"
 #include "daemon/local/server.hpp"
 
 #include <algorithm>
@@ -30,7 +32,7 @@ std::optional<events::SinkRoutes> feed_routes(const Sinks::Routes& routes, const
 }  // namespace
 
 Sinks::Sinks(boost::asio::io_context& io, events::Hub& hub, metrics::Registry& metrics, local::Server& server)
-    : io_(io), hub_(hub), metrics_(metrics), server_(server) {}
+    : io_(io), hub_(hub), metrics_(metrics), server_(server), desk_(io, hub.journal()) {}
 Sinks::~Sinks() = default;
 
 void Sinks::start(const std::vector<config::Sink>& wanted, const Routes& routes,
@@ -57,6 +59,24 @@ void Sinks::add(const config::Sink& settings, const Routes& routes, events::Even
                               after);  // from here on the sink has a place, also before its first confirm
   pump->start(after);
   pumps_[settings.name] = std::move(pump);
+  if (settings.requests) add_requests(settings);
+}
+
+void Sinks::add_requests(const config::Sink& settings) {
+  unsigned scopes = 0;
+  for (const std::string& name : settings.requests->allow)
+    scopes |= config::scope_bit(name);
+  const auto inner =
+      std::make_shared<const local::Inner>(server_.inner({"amqp:" + settings.name, scopes, true}));
+  rabbitmq::InnerDoor door;
+  door.scopes = [inner](std::string_view method, std::string_view path) { return inner->scopes(method, path); };
+  door.ask = [inner](local::InnerRequest request, std::function<void(local::InnerAnswer)> then) {
+    inner->ask(std::move(request), std::move(then));
+  };
+  auto requests = std::make_unique<rabbitmq::Requests>(
+      rabbitmq::Requests::Setup{io_, metrics_, desk_, std::move(door), max_message_}, settings);
+  requests->start();
+  requests_[settings.name] = std::move(requests);
 }
 
 void Sinks::remove(const config::Sink& settings) {
@@ -71,6 +91,7 @@ void Sinks::remove(const config::Sink& settings) {
   cursors_[settings.name] = found->second->confirmed_id();
   auto old = std::make_shared<std::unique_ptr<events::SinkPump>>(std::move(found->second));
   pumps_.erase(found);
+  requests_.erase(settings.name);
   metrics_.drop("sink", settings.name);
   (*old)->stop(std::chrono::milliseconds(0),
                [this, old] { boost::asio::post(io_, [old] { old->reset(); }); });
@@ -107,13 +128,20 @@ void Sinks::apply(const std::vector<config::Sink>& wanted, const Routes& routes)
   settings_ = wanted;
 }
 
+void Sinks::pause_requests() {
+  for (auto& [name, requests] : requests_)
+    requests->pause();
+}
+
 void Sinks::stop(std::chrono::milliseconds deadline, std::function<void()> stopped) {
-  auto left = std::make_shared<std::size_t>(pumps_.size() + 1);
+  auto left = std::make_shared<std::size_t>(pumps_.size() + requests_.size() + 1);
   const auto one_done = [left, stopped = std::move(stopped)] {
     if (--*left == 0) stopped();
   };
   for (auto& [name, pump] : pumps_)
     pump->stop(deadline, one_done);
+  for (auto& [name, requests] : requests_)
+    requests->stop(deadline, one_done);
   one_done();
 }
 

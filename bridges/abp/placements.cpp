@@ -2,8 +2,8 @@
 
 #include "bridges/abp/placements_read.hpp"
 #include "daemon/events/json.hpp"
+#include "daemon/local/text.hpp"
 
-#include <algorithm>
 #include <utility>
 
 namespace bridge55::abp {
@@ -12,14 +12,13 @@ namespace {
 using gateway::Entry;
 
 // "Duplicate requestUuid: This `requestUuid` is already in-flight" (Errors, "Order decline reasons").
-bool is_duplicate(std::string reason) {
-  std::transform(reason.begin(), reason.end(), reason.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+bool is_duplicate(std::string_view words) {
+  const std::string reason = local::lower(words);
   return reason.find("duplicate") != reason.npos || reason.find("in-flight") != reason.npos ||
          reason.find("already in flight") != reason.npos;
 }
 
-// False where an element has no uuid: then nobody can tell which order it speaks of.
+// False where an element has no uuid: then nobody can tell which order it speaks of, nor which it leaves out.
 bool read_entries(std::string_view list, std::vector<Entry>& out) {
   bool whole = true;
   const bool is_list = json::elements(list, [&](std::string_view object) {
@@ -32,18 +31,6 @@ bool read_entries(std::string_view list, std::vector<Entry>& out) {
     return true;
   });
   return is_list && whole;
-}
-
-// Rows without a uuid of ours are other orders: only a list that is none at all is not understood.
-bool read_rows(std::string_view list, std::vector<Entry>& out) {
-  return json::elements(list, [&](std::string_view object) {
-    const std::string_view token = json::find(object, "requestUuid");
-    if (!json::is_string(token)) return true;
-    if (std::optional<std::string> uuid = uuid_identity(json::text(token))) {
-      out.push_back(Entry{std::move(*uuid), std::string(object), false});
-    }
-    return true;
-  });
 }
 
 std::string_view first_of(std::string_view object, std::initializer_list<std::string_view> names) {
@@ -111,9 +98,9 @@ class Placements final : public gateway::Dialect {
   std::optional<gateway::OrderPage> read_page(std::string_view body) const override {
     if (!json::validate_copy(body).empty()) return std::nullopt;
     gateway::OrderPage page;
-    if (read_rows(body, page.rows)) return page;  // a bare list is all there is
+    if (read_entries(body, page.rows)) return page;  // a bare list is all there is
     const std::string_view list = first_of(body, {"orders", "data", "items", "results"});
-    if (list.empty() || !read_rows(list, page.rows)) return std::nullopt;
+    if (list.empty() || !read_entries(list, page.rows)) return std::nullopt;
     const std::string_view more = first_of(body, {"hasMore", "has_more"});
     const std::string_view cursor = first_of(body, {"nextCursor", "next_cursor"});
     if (!cursor.empty() && cursor != "null") page.cursor = json::text(cursor);

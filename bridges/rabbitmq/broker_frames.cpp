@@ -130,6 +130,8 @@ FrameReader::Next FrameReader::next(BrokerSaid& said) {
   if (held.size() < kHeader + size + kEnd) return Next::more;
   if (static_cast<unsigned char>(held[kHeader + size]) != kFrameEnd) return Next::malformed;
   begin_ += kHeader + size + kEnd;
+  said.type = type;
+  said.payload = held.substr(kHeader, size);
   if (type == kHeartbeat) said.what = BrokerFrame::heartbeat;
   if (type == kMethod && !read_method(held.substr(kHeader, size), said)) return Next::malformed;
   return Next::frame;

@@ -31,6 +31,8 @@ struct BrokerSaid {
   std::uint16_t code = 0;                  // returned and the closes: AMQP reply code
   std::string_view text;                   // the same, and blocked: the broker's words
   std::string_view exchange, routing_key;  // returned
+  std::uint8_t type = 0;                   // of the frame (AMQP 0-9-1, 4.2.3), and its payload
+  std::string_view payload;
 };
 
 class FrameReader {

@@ -2,10 +2,12 @@
 // it does.
 #pragma once
 
+#include "bridges/rabbitmq/amqp_url.hpp"
 #include "bridges/sink.hpp"
 
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace boost::asio {
 class io_context;
@@ -22,6 +24,9 @@ namespace bridge55::bridges {
 // first).
 std::unique_ptr<Sink> make_rabbitmq(boost::asio::io_context& io, const config::Sink& settings,
                                     metrics::Registry& metrics);
+
+// The sink's brokers; their passwords are hidden from the log from here on. Throws std::invalid_argument.
+std::vector<rabbitmq::AmqpUrl> amqp_urls(const config::Sink& settings);
 
 // Connects and logs in as the sink would and declares nothing: empty where one of its brokers lets us in,
 // else why none does. Blocks for some seconds for each broker that does not answer. Throws as

@@ -129,9 +129,7 @@ void RabbitSink::pass_on(const Report& report) {
 
 namespace bridge55::bridges {
 
-namespace {
-
-std::vector<rabbitmq::AmqpUrl> parse_urls(const config::Sink& settings) {
+std::vector<rabbitmq::AmqpUrl> amqp_urls(const config::Sink& settings) {
   std::vector<rabbitmq::AmqpUrl> urls;
   for (const config::Secret& url : settings.urls) {
     auto parsed = rabbitmq::parse_amqp_url(url.reveal());
@@ -144,11 +142,9 @@ std::vector<rabbitmq::AmqpUrl> parse_urls(const config::Sink& settings) {
   return urls;
 }
 
-}  // namespace
-
 std::unique_ptr<Sink> make_rabbitmq(boost::asio::io_context& io, const config::Sink& settings,
                                     metrics::Registry& metrics) {
-  rabbitmq::PublisherSetting setting{settings, parse_urls(settings)};
+  rabbitmq::PublisherSetting setting{settings, amqp_urls(settings)};
   auto& nacked =
       metrics.counter("bridge55_sink_nacked_total", "Messages that the broker refused; they are sent again.",
                       {{"sink", settings.name}});
@@ -159,7 +155,7 @@ std::string try_rabbitmq(const config::Sink& settings) {
   config::Sink looking = settings;
   looking.declare = config::Declare::none;
   std::string reason;
-  for (const rabbitmq::AmqpUrl& url : parse_urls(settings)) {
+  for (const rabbitmq::AmqpUrl& url : amqp_urls(settings)) {
     const auto opened = rabbitmq::Connection::open(url, looking);
     const auto* trouble = std::get_if<rabbitmq::Trouble>(&opened);
     if (trouble == nullptr) return {};

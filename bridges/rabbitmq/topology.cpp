@@ -61,6 +61,8 @@ std::optional<Trouble> declare_topology(amqp_connection_state_t state, const con
     if (passive) continue;
     if (auto trouble = bind_all(state, queue, sink.exchange)) return trouble;
   }
+  // Not bound to gaps: whatever comes to it is a request.
+  if (sink.requests) return declare_queue(state, {sink.requests->queue, "quorum", {}}, passive);
   return std::nullopt;
 }
 

@@ -32,9 +32,6 @@ std::vector<std::string> without_effect(const config::Config& config) {
   }
   for (const config::Relay& relay : config.relays)
     keys.push_back("relays." + relay.name);
-  for (const config::Sink& sink : config.sinks) {
-    if (sink.requests) keys.push_back("sinks." + sink.name + ".requests");
-  }
   return keys;
 }
 

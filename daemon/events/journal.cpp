@@ -112,6 +112,24 @@ class SqliteJournal : public Journal {
     unstored_.push_back({nullptr, std::move(durable)});
     inbox_.hurry({nullptr, std::move(name), std::move(value)});
   }
+  void store_request(RequestRecord request, std::function<void()> durable) override {
+    auto shared = std::make_shared<const RequestRecord>(std::move(request));
+    unstored_.push_back({nullptr, std::move(durable), shared});
+    inbox_.hurry({nullptr, {}, {}, std::move(shared)});
+  }
+  void read_request(std::string sink, std::string name,
+                    std::function<void(std::optional<RequestRecord>)> then) override {
+    for (auto item = unstored_.rbegin(); item != unstored_.rend(); ++item) {
+      const RequestRecord* request = item->request.get();
+      if (request == nullptr || request->sink != sink || request->name != name) continue;
+      mailbox_->post([found = *request, then = std::move(then)]() mutable { then(std::move(found)); });
+      return;
+    }
+    reader_->find_request(std::move(sink), std::move(name),
+                          [mailbox = mailbox_, then = std::move(then)](std::optional<RequestRecord> found) {
+                            mailbox->post([then, found = std::move(found)]() mutable { then(std::move(found)); });
+                          });
+  }
   void read_trade(std::string uuid, std::function<void(std::optional<TradeRecord>)> then) override {
     auto waiting = newest_unstored(uuid);
     auto choose = [waiting = std::move(waiting), then = std::move(then)](std::optional<TradeRecord> found) {
@@ -161,8 +179,9 @@ class SqliteJournal : public Journal {
 
   // Stored and not durable yet, oldest first. The callbacks stay on this thread.
   struct Unstored {
-    std::shared_ptr<const TradeRecord> trade;  // else a switch
+    std::shared_ptr<const TradeRecord> trade;  // else a request, or a switch
     std::function<void()> durable;
+    std::shared_ptr<const RequestRecord> request = nullptr;
   };
 
   std::shared_ptr<const TradeRecord> newest_unstored(const std::string& uuid) const {

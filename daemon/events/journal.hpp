@@ -5,6 +5,7 @@
 
 #include "config/config.hpp"
 #include "daemon/events/event.hpp"
+#include "daemon/events/request_record.hpp"
 #include "daemon/events/trade_record.hpp"
 
 #include <array>
@@ -144,6 +145,12 @@ class Journal {
   // A small text that must survive a restart (a pause, the emergency latch), ahead of every event that waits;
   // an empty value deletes it. `durable` as with store_trade, and in one order with it.
   virtual void store_switch(std::string name, std::string value, std::function<void()> durable) = 0;
+  // A request by name, ahead of every event that waits; it replaces the one of its sink and name. `durable` as
+  // with store_trade, and in one order with it. It goes once `until` has passed.
+  virtual void store_request(RequestRecord request, std::function<void()> durable) = 0;
+  // As it was last stored, what is not committed yet included. A damaged one is found as begun.
+  virtual void read_request(std::string sink, std::string name,
+                            std::function<void(std::optional<RequestRecord>)> then) = 0;
   // Trades that are not open go after this long (`trades.keep`), never before kTradeMemory.
   virtual void set_trades_keep(config::Duration keep) = 0;
   static constexpr WallMicros kTradeMemory = 24LL * 3'600'000'000;

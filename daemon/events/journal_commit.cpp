@@ -66,6 +66,9 @@ void Writer::put_urgent(Progress& next, std::size_t from) {
     if (item.trade != nullptr) {
       next.trade_bytes += static_cast<std::uint64_t>(store_.trades().put(*item.trade));
       crash_point("journal.trade.stored");
+    } else if (item.request != nullptr) {
+      next.trade_bytes += static_cast<std::uint64_t>(store_.requests().put(*item.request));
+      crash_point("journal.request.stored");
     } else {
       store_.put_switch(item.name, item.value);
       crash_point("journal.switch.stored");
@@ -125,8 +128,10 @@ Retention::Outcome Writer::retain(Progress& next, WallMicros now) {
 
 bool Writer::sweep_trades(Progress& next, WallMicros now) {
   const TradeWriter::Swept swept = store_.trades().sweep(trades_through(now), now);
-  next.trade_bytes -= std::min(next.trade_bytes, static_cast<std::uint64_t>(swept.bytes));
-  return swept.more;
+  const RequestWriter::Swept requests = store_.requests().sweep(now);
+  const auto bytes = static_cast<std::uint64_t>(swept.bytes + requests.bytes);
+  next.trade_bytes -= std::min(next.trade_bytes, bytes);
+  return swept.more || requests.more;
 }
 
 void Writer::committed(const Progress& next, const Retention::Outcome& outcome, const CommitRow& row) {

@@ -8,6 +8,8 @@ namespace bridge55::events {
 
 std::size_t UrgentItem::bytes() const {
   std::size_t bytes = sizeof *this + name.size() + value.size();
+  if (request != nullptr)
+    bytes += sizeof *request + request->sink.size() + request->name.size() + request->answer.size();
   if (trade == nullptr) return bytes;
   bytes += sizeof *trade + trade->body.size() + trade->answer.size() + trade->steps.size();
   for (const TradeOrder& order : trade->orders)

@@ -23,10 +23,11 @@ struct InboxItem {
   Fingerprint fingerprint = 0;
 };
 
-// What goes ahead of every event that waits: a trade, else a switch.
+// What goes ahead of every event that waits: a trade, a request, else a switch.
 struct UrgentItem {
   std::shared_ptr<const TradeRecord> trade;
   std::string name, value;  // of the switch
+  std::shared_ptr<const RequestRecord> request = nullptr;
 
   std::size_t bytes() const;
 };

@@ -41,6 +41,7 @@ Reader::Reader(const std::string& path, std::mutex& gate, std::function<void(con
       last_commit_(connection_, "SELECT appended FROM commits ORDER BY first_id DESC LIMIT 1"),
       count_(connection_, "SELECT count(*) FROM events WHERE id>? AND id<=?"),
       trades_(connection_),
+      requests_(connection_),
       gate_(gate),
       failed_(std::move(failed)) {
   connection_.run("PRAGMA cache_size=-4096; PRAGMA mmap_size=0; PRAGMA cell_size_check=ON");
@@ -88,6 +89,15 @@ void Reader::find_trade(std::string uuid, std::function<void(std::optional<Trade
   push(std::move(job), true);
 }
 
+void Reader::find_request(std::string sink, std::string name,
+                          std::function<void(std::optional<RequestRecord>)> done) {
+  Job job;
+  job.sink = std::move(sink);
+  job.name = std::move(name);
+  job.named = std::move(done);
+  push(std::move(job), true);
+}
+
 void Reader::push(Job job, bool first) {
   {
     const std::lock_guard lock(mutex_);
@@ -114,6 +124,7 @@ void Reader::run() {
 void Reader::answer(Job& job) {
   if (job.count) return job.count(job.scanned);
   if (job.trade) return job.trade(std::move(job.found));
+  if (job.named) return job.named(std::move(job.named_found));
   job.done(std::move(job.result));
 }
 
@@ -156,6 +167,10 @@ bool Reader::perform(Job& job) {
     job.found = trades_.newest(job.uuid);
     return true;
   }
+  if (job.named) {
+    job.named_found = requests_.find(job.sink, job.name);
+    return true;
+  }
   if (job.count) {
     job.scanned = count(job.position);
     return true;
@@ -170,8 +185,10 @@ bool Reader::survive(Job& job, const sqlite::Error& error) {
   commits_.reset();
   if (error.trouble == sqlite::Trouble::busy)
     return false;  // another program has the file for itself: again, in turn
-  if (job.count || job.trade) {
-    if (job.trade && error.trouble == sqlite::Trouble::io) failed_(error.what());
+  if (job.count || job.trade || job.named) {
+    // It may be there: nobody must take what cannot be read for what never was.
+    if (job.named) job.named_found = RequestRecord{job.sink, job.name, 0, 0, 0, {}};
+    if (!job.count && error.trouble == sqlite::Trouble::io) failed_(error.what());
     return true;
   }
   if (leap(job, error.what())) return false;

@@ -31,6 +31,8 @@ class Reader {
   void count_after(EventId after, std::function<void(std::uint64_t)> done);
   void find_trade(std::string uuid,
                   std::function<void(std::optional<TradeRecord>)> done);  // ahead of the rest
+  void find_request(std::string sink, std::string name,
+                    std::function<void(std::optional<RequestRecord>)> done);  // the same
 
  private:
   struct Job {
@@ -40,6 +42,9 @@ class Reader {
     std::function<void(std::optional<TradeRecord>)> trade;  // instead of `done`: the newest with the order
     std::string uuid;
     std::optional<TradeRecord> found;
+    std::function<void(std::optional<RequestRecord>)> named;  // instead of `done`: the one of that name
+    std::string sink, name;
+    std::optional<RequestRecord> named_found;
     ReadResult result;
     EventId position = 0;
     std::size_t bytes = 0, scanned = 0, damaged = 0;
@@ -65,6 +70,7 @@ class Reader {
   sqlite::Statement begin_, end_, rows_, gone_, oldest_, commit_before_, commits_, commit_at_, first_commit_,
       last_commit_, count_;
   TradeReader trades_;
+  RequestReader requests_;
   std::mutex& gate_;
   std::function<void(const std::string&)> failed_;
 

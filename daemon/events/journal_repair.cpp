@@ -18,6 +18,7 @@ class Salvage {
     part("notes", [this] { notes(); });
     part("cursors", [this] { cursors(); });
     trades();
+    requests();
     events();
     finish();
     return std::move(lost_);
@@ -54,6 +55,16 @@ class Salvage {
     } catch (const sqlite::Error& error) {
       if (into_.connection().in_transaction()) throw;
       lost_.push_back(std::string("no trade could be read: ") + error.what());
+    }
+  }
+
+  void requests() {
+    try {
+      const std::vector<std::string> lost = salvage_requests(from_, into_);
+      lost_.insert(lost_.end(), lost.begin(), lost.end());
+    } catch (const sqlite::Error& error) {
+      if (into_.connection().in_transaction()) throw;
+      lost_.push_back(std::string("no request that came by message could be read: ") + error.what());
     }
   }
 

@@ -34,6 +34,12 @@ CREATE TABLE trade_orders(trade INTEGER NOT NULL, place INTEGER NOT NULL, at INT
 CREATE INDEX trade_orders_uuid ON trade_orders(uuid);
 CREATE TABLE switches(name TEXT PRIMARY KEY, value TEXT NOT NULL, sum INTEGER NOT NULL) WITHOUT ROWID;
 )",
+    R"(
+CREATE TABLE requests(id INTEGER PRIMARY KEY, until INTEGER NOT NULL, print INTEGER NOT NULL, status INTEGER NOT NULL,
+  bytes INTEGER NOT NULL, sum INTEGER NOT NULL, sink TEXT NOT NULL, name TEXT NOT NULL, answer BLOB NOT NULL,
+  UNIQUE(sink, name));
+CREATE INDEX requests_until ON requests(until);
+)",
 };
 
 }  // namespace

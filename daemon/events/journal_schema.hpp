@@ -7,7 +7,7 @@
 
 namespace bridge55::events {
 
-inline constexpr std::int64_t kSchemaVersion = 2;
+inline constexpr std::int64_t kSchemaVersion = 3;
 inline constexpr std::uint32_t kPageBytes =
     16384;  // measured: a third less CPU a row than 4,096, and no slower for one row a commit
 inline constexpr char kApplicationBytes[] = "B55!";  // application_id as it stands in the file

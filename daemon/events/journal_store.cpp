@@ -85,7 +85,8 @@ Store::Store(const std::string& path)
       drop_consumer_(connection_, "DELETE FROM consumers WHERE name=?"),
       page_count_(connection_, "PRAGMA page_count"),
       free_count_(connection_, "PRAGMA freelist_count"),
-      trades_(connection_) {
+      trades_(connection_),
+      requests_(connection_) {
   page_bytes_ = static_cast<std::uint64_t>(connection_.number("PRAGMA page_size"));
   sqlite3_wal_hook(connection_.get(), &Store::committed, this);
 }

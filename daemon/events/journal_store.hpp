@@ -4,6 +4,7 @@
 
 #include "daemon/events/event.hpp"
 #include "daemon/events/journal.hpp"
+#include "daemon/events/journal_requests.hpp"
 #include "daemon/events/journal_schema.hpp"
 #include "daemon/events/journal_sqlite.hpp"
 #include "daemon/events/journal_trades.hpp"
@@ -32,7 +33,7 @@ struct Progress {
   std::array<EventId, kRanks> swept{};      // up to here nothing of this rank or below is left
   EventId compacted = 0;                    // up to here rows of `commits` are joined
   std::uint64_t appended = 0, removed = 0;  // over the life of the journal
-  std::uint64_t trade_bytes = 0;            // about what trades take of the file
+  std::uint64_t trade_bytes = 0;            // about what trades and requests take of the file
 };
 
 // One row of the sparse table: what one commit added.
@@ -74,6 +75,7 @@ class Store {
   std::optional<CommitRow> last_commit();
 
   TradeWriter& trades() { return trades_; }
+  RequestWriter& requests() { return requests_; }
   // An empty value deletes it. A note of all of them tells where one has vanished.
   void put_switch(std::string_view name, std::string_view value);
 
@@ -112,6 +114,7 @@ class Store {
   sqlite::Statement begin_, commit_, insert_, insert_commit_, put_note_, note_, put_cursor_, drop_cursor_,
       put_consumer_, drop_consumer_, page_count_, free_count_;
   TradeWriter trades_;
+  RequestWriter requests_;
 };
 
 template <class Each>

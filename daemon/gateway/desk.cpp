@@ -4,9 +4,9 @@
 #include "daemon/events/json.hpp"
 #include "daemon/gateway/desk_impl.hpp"
 #include "daemon/local/answer.hpp"
+#include "daemon/local/text.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <utility>
 
 namespace bridge55::gateway {
@@ -32,12 +32,13 @@ DeskAnswer own(Refusal refusal) {
 }
 
 bool has_content_encoding(const DeskRequest& request) {
-  constexpr std::string_view kName = "content-encoding";
-  return std::any_of(request.headers.begin(), request.headers.end(), [&](const auto& header) {
-    return std::equal(
-        kName.begin(), kName.end(), header.first.begin(), header.first.end(),
-        [](char a, char b) { return a == static_cast<char>(std::tolower(static_cast<unsigned char>(b))); });
+  return std::any_of(request.headers.begin(), request.headers.end(), [](const auto& header) {
+    return local::same_ignoring_case(header.first, "content-encoding");
   });
+}
+
+Refusal draining(std::string message) {
+  return Refusal{503, "DRAINING", std::move(message), {}, {}};
 }
 
 std::vector<std::string> uuids_of(const Placement& placement) {
@@ -51,26 +52,25 @@ std::vector<std::string> uuids_of(const Placement& placement) {
 
 net::awaitable<DeskAnswer> Desk::Impl::place(DeskRequest request) {
   const auto counter = counters.find(request.upstream);
+  std::optional<Refusal> refusal;
+  ReadPlacement read;
   if (stopped || counter == counters.end() || counter->second.dialect == nullptr) {
-    Refusal refusal{503, "DRAINING", "placements are not taken at the moment; nothing was sent", {}, {}};
-    co_return own(std::move(refusal));
+    refusal = draining("placements are not taken at the moment; nothing was sent");
+  } else if (has_content_encoding(request)) {
+    refusal = bad_request(422, "a placement must come without Content-Encoding; nothing was sent");
+  } else {
+    read = counter->second.dialect->read(request.body, wall_now());
+    if (!read.placement) refusal = bad_request(422, read.fault + "; nothing was sent");
   }
-  if (has_content_encoding(request)) {
-    co_return own(bad_request(422, "a placement must come without Content-Encoding; nothing was sent"));
-  }
-  ReadPlacement read = counter->second.dialect->read(request.body, wall_now());
-  if (!read.placement) {
-    Refusal refusal = bad_request(422, read.fault + "; nothing was sent");
-    refuse(request, {}, request.body.substr(0, kTellableGarbage), refusal);
-    co_return own(std::move(refusal));
+  if (refusal) {
+    refuse(request, {}, request.body.substr(0, kTellableGarbage), *refusal);
+    co_return own(std::move(*refusal));
   }
   const std::vector<std::string> uuids = uuids_of(*read.placement);
-  const bool recalled = co_await recall(counter->second, request, uuids);
-  if (!recalled) {
-    Refusal refusal{503, "JOURNAL_UNAVAILABLE", "", {}, {}};
-    refusal.message =
-        "the record could not say in time whether these orders were sent before; nothing was sent";
-    co_return own(std::move(refusal));
+  refusal = co_await recall(counter->second, request, uuids);
+  if (refusal) {
+    refuse(request, uuids, request.body, *refusal);
+    co_return own(std::move(*refusal));
   }
   DeskAnswer answer = co_await place_read(request, std::move(*read.placement));
   co_return answer;
@@ -100,15 +100,10 @@ net::awaitable<DeskAnswer> Desk::Impl::place_read(DeskRequest& request, Placemen
     ReadPlacement part = counter.dialect->read(counter.dialect->subset(placement, sorted.fresh), wall_now());
     fresh = open_trade(counter, request, std::move(*part.placement));
     note_trades();
-    const bool durable = co_await record_intent(fresh);
-    if (!durable) {
-      Refusal refusal{503,
-                      "JOURNAL_UNAVAILABLE",
-                      "the placement could not be put on record in time; nothing was sent",
-                      {},
-                      {}};
-      end_unsent(*fresh, refusal);
-      co_return own(std::move(refusal));
+    std::optional<Refusal> refusal = co_await record_intent(fresh);
+    if (refusal) {
+      end_unsent(*fresh, *refusal);
+      co_return own(std::move(*refusal));
     }
     follow(fresh);
     co_await wait_for(fresh, request.deadline, request.gone, false);
@@ -188,8 +183,18 @@ TradePtr Desk::Impl::open_trade(Counter& counter, const DeskRequest& request, Pl
   return trade;
 }
 
-net::awaitable<bool> Desk::Impl::record_intent(TradePtr trade) {
-  if (*undurable >= kMostUndurable) co_return false;
+Refusal Desk::Impl::not_in_time(SteadyTime deadline, std::string message) const {
+  if (stopped) return draining("the daemon is stopping; nothing was sent");
+  if (SteadyClock::now() >= deadline)
+    return Refusal{504, "TIMEOUT", "the request's own time limit passed first: " + message, {}, {}};
+  return Refusal{503, "JOURNAL_UNAVAILABLE", std::move(message), {}, {}};
+}
+
+// Nothing once it is durable, else why it must not be sent.
+net::awaitable<std::optional<Refusal>> Desk::Impl::record_intent(TradePtr trade) {
+  using Result = std::optional<Refusal>;
+  const std::string late = "the placement could not be put on record in time; nothing was sent";
+  if (*undurable >= kMostUndurable) co_return Result(not_in_time(SteadyTime::max(), late));
   crash_point("desk.intent.before");
   trade->step("INTENT");
   ++*undurable;
@@ -204,10 +209,10 @@ net::awaitable<bool> Desk::Impl::record_intent(TradePtr trade) {
   const SteadyTime until = std::min(trade->deadline, SteadyClock::now() + options.intent_within);
   std::function<bool()> there = [this, trade] { return trade->durable || stopped; };
   co_await trade->bell.wait(std::move(there), until);
-  if (!trade->durable || stopped) co_return false;
+  if (!trade->durable || stopped) co_return Result(not_in_time(trade->deadline, late));
   say("INTENT", event_payload(*trade, trade->uuids(), trade->placement.body, {}));
   crash_point("desk.intent.after");
-  co_return true;
+  co_return Result{};
 }
 
 // Until it is answered, or until nothing of it is unknown (`to_the_end`).
@@ -255,6 +260,8 @@ void Desk::attach(const std::string& upstream, Line& line, const Dialect& dialec
     counter.look_ups = std::make_shared<LookUps>(impl_->io, dialect, impl_->options.look_up_within);
   }
   counter.look_ups->set_line(&line);
+  for (TradeRecord& record : std::exchange(counter.dormant, {}))
+    impl_->resume(std::move(record));
 }
 
 void Desk::detach(const std::string& upstream) {
@@ -271,8 +278,9 @@ void Desk::restore(const std::vector<events::TradeMemory>& memory, std::uint64_t
   for (const events::TradeMemory& one : memory) {
     Counter& counter = impl_->counters.try_emplace(one.upstream, impl_->options.memory).first->second;
     const SteadyTime at = now - std::chrono::microseconds(std::max<WallMicros>(0, wall - one.at));
-    counter.memory.put(one.uuid, Memory::Known{one.app, one.trade, one.fate, at});
     impl_->last_trade = std::max(impl_->last_trade, one.trade);
+    if (one.fate == Fate::unsent) continue;  // as if it had not been seen
+    counter.memory.put(one.uuid, Memory::Known{one.app, one.trade, one.fate, at});
   }
 }
 
@@ -287,19 +295,19 @@ net::awaitable<DeskAnswer> Desk::place(DeskRequest request) {
   co_return answer;
 }
 
-net::awaitable<std::optional<std::string>> Desk::story(std::string uuid, std::string app, bool admin) {
+net::awaitable<Story> Desk::story(std::string uuid, std::string app, bool admin) {
   const std::shared_ptr<Impl> impl = impl_;
-  std::transform(uuid.begin(), uuid.end(), uuid.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  Impl::RecordRead read = co_await impl->read_record(uuid);
-  std::optional<TradeRecord> record = std::move(read.record);
-  if (record) {
-    // While it is under way the desk knows more than what was stored.
-    const auto it = impl->live.find(record->id);
-    if (it != impl->live.end()) record = it->second->record();
+  Story story = co_await impl->story(local::lower(uuid), std::move(app), admin);
+  co_return story;
+}
+
+void Desk::someone_left() {
+  std::vector<std::function<void()>> calls;
+  for (const auto& [id, trade] : impl_->live) {
+    if (trade->take_back->now && !trade->somebody_waits()) calls.push_back(trade->take_back->now);
   }
-  if (!record || (!admin && record->app != app)) co_return std::nullopt;
-  co_return story_of(*record, uuid);
+  for (const auto& call : calls)
+    call();
 }
 
 std::size_t Desk::open() const {

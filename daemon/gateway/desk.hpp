@@ -60,6 +60,12 @@ struct DeskOptions {
   std::size_t memory = 1u << 18;  // orders; what does not fit is asked of the record
 };
 
+// What is on record of one order; `asked` false: the record could not be read.
+struct Story {
+  bool asked = true;
+  std::optional<std::string> json;
+};
+
 class Desk {
  public:
   // `say` tells a `bridge`/`trade` event (name, payload).
@@ -71,7 +77,7 @@ class Desk {
 
   // The line must outlive `detach` and every call under way; the dialect the desk.
   void attach(const std::string& upstream, Line& line, const Dialect& dialect);
-  // What is still unknown there is looked up once it is attached again.
+  // What is still unknown there, or open on record, is looked up once it is attached again.
   void detach(const std::string& upstream);
 
   // At the start, before any request and after `attach`: the orders of the last 24 h; the trades that a
@@ -82,8 +88,11 @@ class Desk {
   // Ends at the request's deadline at the latest; what is unknown then is followed further without it.
   net::awaitable<DeskAnswer> place(DeskRequest request);
 
+  // Some request's `gone` has become true: what waits for nobody else leaves the queue.
+  void someone_left();
+
   // One order's story as JSON, for the app that did it or an admin; nothing where there is none to show.
-  net::awaitable<std::optional<std::string>> story(std::string uuid, std::string app, bool admin);
+  net::awaitable<Story> story(std::string uuid, std::string app, bool admin);
 
   std::size_t open() const;  // trades with something unknown
   // Ends every wait; what is open stays open on record, for the next start. Call before the lines and the

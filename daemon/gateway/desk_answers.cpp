@@ -17,6 +17,16 @@ constexpr std::string_view kNeverLeft =
     "bridge55: not sent; it may be placed again with the same requestUuid";
 constexpr std::string_view kRefusedWhole = "bridge55: upstream refused the request";
 
+constexpr std::string_view kLookedUp =
+    "upstream's word on some orders is missing; they are being looked up, GET /trades/{requestUuid} tells "
+    "how "
+    "it ends; do not place them again under another requestUuid before";
+constexpr std::string_view kUnread =
+    "some orders were seen before and are not sent again, but the record of what became of them could not be "
+    "read; repeat the request or ask GET /trades/{requestUuid}";
+constexpr std::string_view kGivenUp =
+    "upstream's word on some orders is missing, and they are not looked up any more: only upstream can tell";
+
 std::vector<std::string> uuids(const std::vector<Settlement::OrderState>& orders, Fate fate) {
   std::vector<std::string> out;
   for (const auto& order : orders) {
@@ -31,10 +41,7 @@ void mark_settled(std::vector<std::pair<std::string, std::string>>& headers, boo
 
 Refusal unknown(const Known& known) {
   Refusal refusal{504, "OUTCOME_UNKNOWN", "", {}, {}};
-  refusal.message =
-      "upstream's word on some orders is missing; they are being looked up, GET /trades/{requestUuid} tells "
-      "how "
-      "it ends; do not place them again under another requestUuid before";
+  refusal.message = known.unread ? kUnread : known.given_up ? kGivenUp : kLookedUp;
   refusal.detail_json.emplace_back("placed", quoted_list(uuids(known.orders, Fate::placed)));
   refusal.detail_json.emplace_back("unknown", quoted_list(uuids(known.orders, Fate::open)));
   for (const auto& [name, fate] :

@@ -3,6 +3,7 @@
 #include "daemon/events/json.hpp"
 #include "daemon/gateway/desk_impl.hpp"
 #include "daemon/local/answer.hpp"
+#include "daemon/local/text.hpp"
 
 #include <algorithm>
 #include <exception>
@@ -18,15 +19,6 @@ namespace bridge55::gateway {
 using events::Fate;
 using Verdict = Settlement::Verdict;
 
-namespace {
-
-bool same_field(std::string_view name, std::string_view lower) {
-  return std::equal(name.begin(), name.end(), lower.begin(), lower.end(),
-                    [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; });
-}
-
-}  // namespace
-
 // Begins after the caller has said that it waits.
 void Desk::Impl::follow(const TradePtr& trade) {
   boost::asio::post(io, [self = shared_from_this(), trade] {
@@ -41,7 +33,7 @@ net::awaitable<void> Desk::Impl::run(TradePtr trade) {
     Settlement::Step step = trade->settlement.next(SteadyClock::now());
     if (step.what == Settlement::Do::done) break;
     if (step.what == Settlement::Do::send) {
-      co_await send(trade, std::move(step.orders));
+      co_await send(trade, std::move(step));
     } else if (step.what == Settlement::Do::look_up) {
       co_await look_up(trade, std::move(step.orders));
     } else if (step.what == Settlement::Do::answer) {
@@ -57,23 +49,26 @@ net::awaitable<void> Desk::Impl::run(TradePtr trade) {
   trade->bell.ring();
 }
 
-net::awaitable<void> Desk::Impl::send(TradePtr trade, std::vector<std::size_t> which) {
+net::awaitable<void> Desk::Impl::send(TradePtr trade, Settlement::Step step) {
   const Counter& counter = counters.at(trade->upstream);
   const SteadyTime now = SteadyClock::now();
   std::vector<std::string> uuids;
-  for (const std::size_t i : which)
+  for (const std::size_t i : step.orders)
     uuids.push_back(trade->placement.orders[i].uuid);
   Placing placing;
   placing.app = trade->app;
-  placing.body = counter.dialect->subset(trade->placement, which);
+  placing.request_id = trade->request_id;
+  placing.body = counter.dialect->subset(trade->placement, step.orders);
   // An answer that is packed could not be read.
-  std::erase_if(trade->headers,
-                [](const auto& header) { return same_field(header.first, "accept-encoding"); });
+  std::erase_if(trade->headers, [](const auto& header) {
+    return local::same_ignoring_case(header.first, "accept-encoding");
+  });
   placing.headers = trade->headers;
   placing.headers.emplace_back("Accept-Encoding", "identity");
   placing.method = trade->method;
   placing.target = trade->target;
-  placing.wait_until = std::min(now + trade->max_wait, trade->deadline);
+  placing.leave_until = step.until;
+  placing.wait_until = std::min(now + trade->max_wait, step.until);
   // Some of the app's time is kept for a look-up, should the answer not come.
   const auto reserve =
       std::min<SteadyClock::duration>(std::chrono::seconds(2), (trade->deadline - trade->arrived) / 4);
@@ -82,12 +77,23 @@ net::awaitable<void> Desk::Impl::send(TradePtr trade, std::vector<std::size_t> w
   const std::string body = placing.body;
   const auto said = std::make_shared<bool>(false);
   placing.leaving = [self = shared_from_this(), trade, uuids, body, said] {
+    trade->settlement.leaving(SteadyClock::now());
     if (!std::exchange(*said, true)) self->sent(*trade, uuids, body);
   };
+  placing.take_back = trade->take_back;
   Reply reply = co_await ask_line(trade, std::move(placing));
-  if ((reply.sent || reply.answered()) && !std::exchange(*said, true)) sent(*trade, uuids, body);
+  if ((reply.sent || reply.answered()) && !std::exchange(*said, true)) {
+    trade->settlement.leaving(SteadyClock::now());
+    sent(*trade, uuids, body);
+  }
   crash_point("desk.sent");
   take(*trade, std::move(reply));
+}
+
+// A reload may have put another account in the place of the one that was sent to.
+bool Desk::Impl::same_account(const Trade& trade) const {
+  const Line* const line = counters.at(trade.upstream).line;
+  return line != nullptr && line->account() == trade.account;
 }
 
 net::awaitable<Reply> Desk::Impl::ask_line(TradePtr trade, Placing placing) {
@@ -96,6 +102,12 @@ net::awaitable<Reply> Desk::Impl::ask_line(TradePtr trade, Placing placing) {
   if (line == nullptr) {
     failed.code = "DRAINING";
     failed.message = "this upstream is not served at the moment; nothing was sent";
+    co_return failed;
+  }
+  if (trade->settlement.sends() == 0) trade->account = line->account();
+  if (!same_account(*trade)) {
+    failed.code = "DRAINING";
+    failed.message = "the upstream's settings were changed; it is not sent again";
     co_return failed;
   }
   try {
@@ -138,11 +150,13 @@ net::awaitable<void> Desk::Impl::look_up(TradePtr trade, std::vector<std::size_t
   SteadyTime deadline = SteadyClock::now() + options.look_up_within;
   if (!trade->answer && !trade->resumed) deadline = std::min(deadline, trade->deadline);
   LookedUp found;
+  const bool same_before = same_account(*trade);
   if (const auto look_ups = counters.at(trade->upstream).look_ups) {
     std::vector<std::string> uuids = trade->spelled(which);
     found = co_await look_ups->find(std::move(uuids), deadline);
   }
   if (stopped) co_return;
+  found.whole = found.whole && same_before && same_account(*trade);
   trade->settlement.looked_up(found.rows, found.whole, SteadyClock::now());
   remember(*trade);
   trade->bell.ring();
@@ -174,7 +188,7 @@ void Desk::Impl::answer(Trade& trade) {
   trade.told = answer.refusal ? own.body : answer.body;
   trade.content_type = answer.refusal ? own.content_type : std::string();
   for (const auto& [name, value] : answer.headers) {
-    if (same_field(name, "content-type")) trade.content_type = value;
+    if (local::same_ignoring_case(name, "content-type")) trade.content_type = value;
   }
   trade.open_end = verdict == Verdict::unknown;
   if (verdict != Verdict::undisturbed) {
@@ -214,7 +228,8 @@ void Desk::Impl::end_unsent(Trade& trade, const local::Refusal& refusal) {
   trade.step("REFUSED", R"(,"code":)" + json::quoted(refusal.code));
   tell(trade, "REFUSED",
        R"(,"code":)" + json::quoted(refusal.code) + answer_member(trade.status, trade.told));
-  remember(trade);
+  for (const std::string& uuid : trade.uuids())
+    counters.at(trade.upstream).memory.erase(uuid, trade.id);
   // Behind the intent, should that become durable late.
   if (trade.on_record) records.store(trade.record(), {});
   trade.ended = true;
@@ -230,8 +245,12 @@ void Desk::Impl::remember(const Trade& trade) {
 
 // Looked up until it is known, never sent.
 void Desk::Impl::resume(events::TradeRecord record) {
-  const auto counter = counters.find(record.upstream);
-  if (counter == counters.end() || counter->second.dialect == nullptr || live.contains(record.id)) return;
+  if (live.contains(record.id)) return;
+  const auto counter = counters.try_emplace(record.upstream, options.memory).first;
+  if (counter->second.dialect == nullptr) {
+    counter->second.dormant.push_back(std::move(record));
+    return;
+  }
   const SteadyTime now = SteadyClock::now();
   const WallMicros wall = wall_now();
   const SteadyTime arrived = now - std::chrono::microseconds(std::max<WallMicros>(0, wall - record.at));
@@ -259,6 +278,7 @@ void Desk::Impl::resume(events::TradeRecord record) {
   if (read.placement) trade->placement = std::move(*read.placement);
   trade->placement.body = std::move(record.body);
   trade->resumed = true;
+  if (counter->second.line != nullptr) trade->account = counter->second.line->account();
   trade->status = record.status;
   trade->content_type = std::move(record.content_type);
   trade->told = std::move(record.answer);

@@ -23,6 +23,7 @@ struct Counter {
   const Dialect* dialect = nullptr;
   std::shared_ptr<LookUps> look_ups;
   Memory memory;
+  std::vector<events::TradeRecord> dormant;  // open on record: nobody was there to be asked yet
   explicit Counter(std::size_t remembered) : memory(remembered) {}
 };
 
@@ -44,30 +45,38 @@ struct Desk::Impl : std::enable_shared_from_this<Desk::Impl> {
   struct Outcome {
     std::optional<events::TradeRecord> record;
     std::optional<local::Refusal> unsent;  // it ended just now without a byte leaving
+    bool followed = false;                 // it is still looked up
   };
 
   // desk.cpp
   net::awaitable<DeskAnswer> place(DeskRequest request);
   net::awaitable<DeskAnswer> place_read(DeskRequest& request, Placement placement);
-  net::awaitable<bool> recall(Counter& counter, const DeskRequest& request, std::vector<std::string> uuids);
+  // Nothing, or why these orders cannot be sent.
+  net::awaitable<std::optional<local::Refusal>> recall(Counter& counter, const DeskRequest& request,
+                                                       std::vector<std::string> uuids);
   Sorted sort(const Counter& counter, const DeskRequest& request, const Placement& placement);
   std::optional<local::Refusal> guard(const DeskRequest& request, const Placement& placement,
                                       const std::vector<std::size_t>& fresh);
   TradePtr open_trade(Counter& counter, const DeskRequest& request, Placement placement);
-  net::awaitable<bool> record_intent(TradePtr trade);
+  net::awaitable<std::optional<local::Refusal>> record_intent(TradePtr trade);
+  // Something that a placement needs first did not come before its time.
+  local::Refusal not_in_time(SteadyTime deadline, std::string message) const;
   net::awaitable<void> wait_for(TradePtr trade, SteadyTime deadline, std::function<bool()> gone,
                                 bool to_the_end);
   net::awaitable<DeskAnswer> repeat(const DeskRequest& request, const Placement& placement,
                                     const std::vector<std::uint64_t>& ids, TradePtr fresh);
   net::awaitable<Outcome> outcome(std::uint64_t id, std::string uuid, const DeskRequest& request);
-  net::awaitable<RecordRead> read_record(std::string uuid);
+  net::awaitable<RecordRead> read_record(std::string uuid, SteadyTime deadline = SteadyTime::max());
+  net::awaitable<Story> story(std::string uuid, std::string app, bool admin);
+  TradePtr find_live(const std::string& uuid, const std::string& app, bool admin) const;
   void refuse(const DeskRequest& request, const std::vector<std::string>& uuids, const std::string& body,
               const local::Refusal& refusal);
 
   // desk_follow.cpp
   void follow(const TradePtr& trade);
   net::awaitable<void> run(TradePtr trade);
-  net::awaitable<void> send(TradePtr trade, std::vector<std::size_t> which);
+  net::awaitable<void> send(TradePtr trade, Settlement::Step step);
+  bool same_account(const Trade& trade) const;
   net::awaitable<Reply> ask_line(TradePtr trade, Placing placing);
   void sent(Trade& trade, const std::vector<std::string>& uuids, const std::string& body);
   void take(Trade& trade, Reply reply);

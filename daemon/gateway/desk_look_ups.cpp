@@ -1,5 +1,7 @@
 #include "daemon/gateway/desk_look_ups.hpp"
 
+#include "daemon/local/text.hpp"
+
 #include <algorithm>
 #include <exception>
 #include <set>
@@ -11,15 +13,6 @@
 #include <boost/asio/post.hpp>
 
 namespace bridge55::gateway {
-namespace {
-
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return text;
-}
-
-}  // namespace
 
 void LookUps::stop() {
   stopped_ = true;
@@ -44,7 +37,9 @@ net::awaitable<LookedUp> LookUps::find(std::vector<std::string> uuids, SteadyTim
     });
   }
   std::function<bool()> there = [question] { return question->done; };
-  co_await question->bell.wait(std::move(there), deadline);
+  const bool answered = co_await question->bell.wait(std::move(there), deadline);
+  // Nobody waits for it any more: it must not take a place in front of everything else.
+  if (!answered) std::erase(waiting_, question);
   co_return std::move(question->answer);
 }
 
@@ -87,7 +82,7 @@ net::awaitable<LookedUp> LookUps::ask(std::vector<std::string> uuids) {
     // Only these are kept, each once: what upstream sends beside them may be any amount.
     std::set<std::string> wanted;
     for (const std::string& uuid : chunk)
-      wanted.insert(lower(uuid));
+      wanted.insert(local::lower(uuid));
     std::set<std::string> cursors;
     std::string cursor;
     bool whole = false;

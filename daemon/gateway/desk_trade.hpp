@@ -28,11 +28,13 @@ struct Trade {
   Placement placement;
   std::vector<std::pair<std::string, std::string>> headers;
   std::string method, target;
+  std::string account;  // of upstream, to which it was sent
 
   Settlement settlement;
   std::list<std::function<bool()>> waiting;  // who waits for it: true once it has gone
-  Bell bell;                                 // rung when it is durable, answered, or something more is known
-  bool on_record = false;                    // its intent was handed to the record
+  std::shared_ptr<TakeBack> take_back = std::make_shared<TakeBack>();
+  Bell bell;               // rung when it is durable, answered, or something more is known
+  bool on_record = false;  // its intent was handed to the record
   bool durable = false;
   bool resumed = false;   // sent, perhaps, by a process before this one
   bool ended = false;     // nobody follows it any more
@@ -62,6 +64,8 @@ using TradePtr = std::shared_ptr<Trade>;
 struct Known {
   std::vector<Settlement::OrderState> orders;
   bool settled = false, reached = false;
+  // Of orders whose fate is open: the record of some could not be read, the look-ups for some have ended.
+  bool unread = false, given_up = false;
 };
 DeskAnswer compose_answer(const Known& known, const Dialect& dialect);
 DeskAnswer answer_of(const Trade& trade, const Dialect& dialect);

@@ -2,7 +2,7 @@
 
 #include "daemon/base/log.hpp"
 #include "daemon/gateway/limit_headers.hpp"
-#include "daemon/local/connection.hpp"
+#include "daemon/local/exchange.hpp"
 #include "daemon/local/text.hpp"
 
 #include <algorithm>

@@ -5,7 +5,7 @@
 #include "daemon/gateway/passage.hpp"
 #include "daemon/gateway/trade_records.hpp"
 #include "daemon/gateway/vendor_line.hpp"
-#include "daemon/local/connection.hpp"
+#include "daemon/local/exchange.hpp"
 
 #include <algorithm>
 

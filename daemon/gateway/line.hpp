@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -28,16 +29,27 @@ struct Reply {
   bool answered() const { return status != 0; }
 };
 
+// Taking a placement back before it leaves: `now` is set by the line while that is possible, and may be
+// called by who has asked once nobody waits any more. Owned by both.
+struct TakeBack {
+  std::function<void()> now;
+};
+
 struct Placing {
   std::string app;  // for fairness and for pauses by app
+  std::string request_id;
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;  // the app's own that go upstream
   SteadyTime wait_until;                                     // in the queue
+  SteadyTime leave_until = SteadyTime::max();                // its first byte; later nothing is sent
   SteadyTime deadline;                                       // of the whole
   std::string target = "/place-orders";                      // path and query, below the upstream's base
   std::string method = "POST";
-  std::function<bool()> gone = {};     // nobody waits any more: it leaves the queue; empty: never
-  std::function<void()> leaving = {};  // called just before the first byte leaves, once; may be empty
+  std::function<bool()> gone = {};  // nobody waits any more: it leaves the queue; empty: never
+  // Called just before the first byte leaves, and again where it did not leave after all and is tried anew;
+  // may be empty.
+  std::function<void()> leaving = {};
+  std::shared_ptr<TakeBack> take_back = {};  // may be null
 };
 
 class Line {
@@ -47,6 +59,9 @@ class Line {
   virtual net::awaitable<Reply> place(Placing placing) = 0;
   // A GET in front of everything else but cancels; one try. `target` is path and query below the base.
   virtual net::awaitable<Reply> look_up(std::string target, SteadyTime deadline) = 0;
+  // Whose orders they are: another text once a reload has changed address or key. What was sent to another
+  // account is not known to this one, and must not be sent to it again.
+  virtual std::string account() const { return {}; }
 };
 
 }  // namespace bridge55::gateway

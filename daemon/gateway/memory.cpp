@@ -1,6 +1,7 @@
 #include "daemon/gateway/memory.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace bridge55::gateway {
@@ -21,6 +22,16 @@ void Memory::put(const std::string& uuid, Known known) {
 void Memory::set_fate(const std::string& uuid, std::uint64_t trade, events::Fate fate) {
   const auto it = known_.find(uuid);
   if (it != known_.end() && it->second.trade == trade) it->second.fate = fate;
+}
+
+// What is erased was put a moment ago: its place is near the end.
+void Memory::erase(const std::string& uuid, std::uint64_t trade) {
+  const auto it = known_.find(uuid);
+  if (it == known_.end() || it->second.trade != trade) return;
+  known_.erase(it);
+  const auto seen = std::find_if(order_.rbegin(), order_.rend(),
+                                 [&](const Seen& one) { return one.trade == trade && one.uuid == uuid; });
+  if (seen != order_.rend()) order_.erase(std::next(seen).base());
 }
 
 void Memory::expire(SteadyTime now) {

@@ -34,6 +34,8 @@ class Memory {
   void put(const std::string& uuid, Known known);
   // Of that trade's order only: a later trade may have the uuid by now.
   void set_fate(const std::string& uuid, std::uint64_t trade, events::Fate fate);
+  // That trade's order was never sent: it takes no room from those that were.
+  void erase(const std::string& uuid, std::uint64_t trade);
   // Whether an order of the last 24 h may have been forgotten: then the record must be asked.
   bool has_forgotten(SteadyTime now) const { return forgot_ && *forgot_ + kKeep > now; }
   void expire(SteadyTime now);

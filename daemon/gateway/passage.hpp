@@ -5,7 +5,7 @@
 #include "daemon/gateway/desk.hpp"
 #include "daemon/gateway/errand.hpp"
 #include "daemon/gateway/upstream.hpp"
-#include "daemon/local/connection.hpp"
+#include "daemon/local/exchange.hpp"
 
 #include <optional>
 #include <string>

@@ -21,7 +21,8 @@ Settlement::Settlement(std::vector<OrderState> orders, Start start, SettlementTi
     course.expires = expires.value_or(arrived_ + timing_.lifetime);
     if (start.sent_before) {
       course.sends = 1;
-      course.last_sent = arrived_ + timing_.lifetime;  // it may have been sent again until then
+      // Nobody knows when: not after the process that could have sent it had ended.
+      course.last_sent = std::max(arrived_, deadline_);
     }
     give_up_ = std::max(give_up_, course.expires);
     courses_.push_back(course);
@@ -71,15 +72,24 @@ Settlement::Step Settlement::next(SteadyTime now) {
     open.push_back(i);
     if (sends_ == 0 || may_send(courses_[i], now)) to_send.push_back(i);
   }
-  asked_at_ = now;
+  asked_at_ = left_at_ = now;
   const bool sends = !to_send.empty();
   asked_ = sends ? std::move(to_send) : std::move(open);
-  return {sends ? Do::send : Do::look_up, asked_, {}};
+  return {sends ? Do::send : Do::look_up, asked_, sends ? leave_until() : SteadyTime()};
 }
 
 bool Settlement::may_send(const Course& course, SteadyTime now) const {
   return app_waits_ && course.absent && !course.refused && now < arrived_ + timing_.lifetime &&
          now < course.expires;
+}
+
+// What is sent for the first time may leave as long as the app waits.
+SteadyTime Settlement::leave_until() const {
+  if (sends_ == 0) return deadline_;
+  SteadyTime until = std::min(deadline_, arrived_ + timing_.lifetime);
+  for (const std::size_t i : asked_)
+    until = std::min(until, courses_[i].expires);
+  return until;
 }
 
 // From then on upstream's not knowing the order is the last word: what it received in time has become a row,
@@ -105,7 +115,7 @@ void Settlement::left() {
   not_before_.reset();
   for (const std::size_t i : asked_) {
     courses_[i].absent = false;
-    courses_[i].last_sent = asked_at_;
+    courses_[i].last_sent = std::max(asked_at_, left_at_);
     ++courses_[i].sends;
   }
 }
@@ -124,20 +134,21 @@ void Settlement::answered(Answered answer) {
   reached_ = true;
   const bool again = sends_ > 1;
   const bool good = answer.status >= 200 && answer.status < 300;
-  // 501 is documented: "Orders with `futureId` currently return `501 Not Implemented`".
-  const bool refused =
-      (answer.status >= 400 && answer.status < 500 && answer.status != 409) || answer.status == 501;
+  // 501 is documented: "Orders with `futureId` currently return `501 Not Implemented`". It says nothing of
+  // the other orders of a batch.
+  const bool unimplemented = answer.status == 501;
+  const bool refused = (answer.status >= 400 && answer.status < 500 && answer.status != 409) || unimplemented;
   if (good && answer.read) take(*answer.read);
-  if (refused) refuse_whole(again, answer.status);
+  if (refused) refuse_whole(!again && (!unimplemented || asked_.size() == 1), answer.status);
   undisturbed_ = !again && all_known();
   if (undisturbed_ || !good) said_ = std::move(answer);
 }
 
 // What was sent more than once may still arrive from before: then a refusal is only a reason not to send it
 // again, and the look-ups have the last word.
-void Settlement::refuse_whole(bool again, unsigned status) {
+void Settlement::refuse_whole(bool final, unsigned status) {
   for (const std::size_t i : asked_) {
-    if (!again) {
+    if (final) {
       orders_[i].fate = Fate::declined;
     } else if (status != 429) {
       courses_[i].refused = true;

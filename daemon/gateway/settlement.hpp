@@ -42,7 +42,7 @@ class Settlement {
   struct Step {
     Do what = Do::done;
     std::vector<std::size_t> orders;  // to send or look up, ascending
-    SteadyTime until{};               // of a wait
+    SteadyTime until{};               // of a wait; a send must have left by then
   };
   // A whole answer to a placement; `read` where it is a 2xx that could be understood.
   struct Answered {
@@ -72,6 +72,8 @@ class Settlement {
   // Always the same until something is reported or time passes; `answer` is given once.
   Step next(SteadyTime now);
 
+  // The bytes of the send under way are about to leave; the last call counts.
+  void leaving(SteadyTime now) { left_at_ = now; }
   // How the last send or look-up ended.
   void unsent(SteadyTime now);  // no byte of it left
   void lost();                  // something may have left, no whole answer came
@@ -96,25 +98,26 @@ class Settlement {
     SteadyTime expires{};
     bool dated = false;    // `expiresAt` was given
     bool absent = false;   // the latest look-up did not know it; a send clears it
-    bool refused = false;  // upstream refused it when it was sent again: not a third time
+    bool refused = false;  // upstream refused it, which is no last word: it is not sent again
     unsigned sends = 0;
     SteadyTime last_sent{};
   };
 
   bool may_send(const Course& course, SteadyTime now) const;
+  SteadyTime leave_until() const;
   SteadyTime quiet_at(const Course& course) const;
   void pause(SteadyTime now);
   void left();
   void close_unsent();
   void take(const PlaceAnswer& read);
-  void refuse_whole(bool again, unsigned status);
+  void refuse_whole(bool final, unsigned status);
 
   SettlementTiming timing_;
   SteadyTime arrived_, deadline_, give_up_{};
   std::vector<OrderState> orders_;
   std::vector<Course> courses_;
   std::vector<std::size_t> asked_;  // of the step under way
-  SteadyTime asked_at_{};
+  SteadyTime asked_at_{}, left_at_{};
   Answered said_;
   std::chrono::milliseconds pause_;
   std::optional<SteadyTime> not_before_;  // of the next send or look-up

@@ -3,7 +3,7 @@
 #include "daemon/events/json.hpp"
 #include "daemon/gateway/gateway.hpp"
 #include "daemon/gateway/vendor_line.hpp"
-#include "daemon/local/connection.hpp"
+#include "daemon/local/exchange.hpp"
 
 #include <algorithm>
 
@@ -138,14 +138,15 @@ net::awaitable<void> Gateway::serve_story(local::Exchange& exchange) {
   std::string uuid = exchange.target.path.substr(std::string_view("/trades/").size());
   const bool all = !exchange.app.identified || exchange.app.may(config::Scope::admin);
   std::string app = exchange.app.name;
-  std::optional<std::string> story = co_await desk_.story(std::move(uuid), std::move(app), all);
-  if (!story) {
+  Story story = co_await desk_.story(std::move(uuid), std::move(app), all);
+  if (!story.json) {
     const Refusal unknown{404, "NOT_FOUND", "no trade with this requestUuid is on record here", {}, {}};
-    co_await exchange.refuse(unknown);
+    const Refusal unread{503, "JOURNAL_UNAVAILABLE", "the record could not be read in time", {}, {}};
+    co_await exchange.refuse(story.asked ? unknown : unread);
     co_return;
   }
   local::Answer answer;
-  answer.body = std::move(*story) + "\n";
+  answer.body = std::move(*story.json) + "\n";
   co_await exchange.respond(answer);
 }
 

@@ -2,15 +2,19 @@
 
 #include "daemon/gateway/flight.hpp"
 
+#include <algorithm>
+#include <functional>
 #include <utility>
 
 namespace bridge55::gateway {
 namespace {
 
+using local::Refusal;
+
 // A page of orders, or a placement's answer: what is larger is no answer of the vendor's.
 constexpr std::size_t kLargestAnswer = 32u << 20;
 
-Reply reply_of(const local::Refusal& refusal) {
+Reply reply_of(const Refusal& refusal) {
   Reply reply;
   reply.code = refusal.status == 0 ? "DRAINING" : refusal.code;
   reply.message = refusal.status == 0 ? "the daemon is stopping" : refusal.message;
@@ -20,19 +24,42 @@ Reply reply_of(const local::Refusal& refusal) {
   return reply;
 }
 
+// In reach of those who may end it.
 struct Listed {
-  Listed(std::set<Errand*>& all, Errand& errand) : calls(all), one(&errand) { calls.insert(one); }
-  ~Listed() { calls.erase(one); }
-  std::set<Errand*>& calls;
+  Listed(std::shared_ptr<std::set<Errand*>> all, std::shared_ptr<TakeBack> back, Errand& errand)
+      : calls(std::move(all)), take_back(std::move(back)), one(&errand) {
+    calls->insert(one);
+    if (take_back) take_back->now = [errand = one] { errand->cancel(); };
+  }
+  Listed(const Listed&) = delete;
+  Listed& operator=(const Listed&) = delete;
+  ~Listed() {
+    calls->erase(one);
+    if (take_back) take_back->now = nullptr;
+  }
+  std::shared_ptr<std::set<Errand*>> calls;
+  std::shared_ptr<TakeBack> take_back;
   Errand* one;
 };
 
+Refusal late(std::string message) {
+  return Refusal{503, "TIMEOUT", std::move(message), {}, {}};
+}
+
+// Why this placement may not leave now.
+std::optional<Refusal> last_look(const Upstream& upstream, const Placing& placing) {
+  if (std::optional<Refusal> stop = upstream.stopped(placing.app)) return stop;
+  if (placing.gone && placing.gone()) return late("nobody waits any more");
+  if (SteadyClock::now() >= placing.leave_until) return late("it could not leave in its time");
+  return std::nullopt;
+}
+
 }  // namespace
 
-net::awaitable<Reply> VendorLine::perform(Wish wish) {
+net::awaitable<Reply> VendorLine::perform(Wish wish, std::shared_ptr<TakeBack> take_back) {
   Errand errand(upstream_, std::move(wish));
-  const Listed listed(calls_, errand);
-  const std::optional<local::Refusal> refusal = co_await errand.obtain();
+  const Listed listed(calls_, std::move(take_back), errand);
+  const std::optional<Refusal> refusal = co_await errand.obtain();
   Reply reply;
   if (refusal) {
     reply = reply_of(*refusal);
@@ -64,6 +91,7 @@ net::awaitable<Reply> VendorLine::place(Placing placing) {
   for (const auto& [name, value] : placing.headers)
     wish.fields.push_back({name, value});
   wish.app = placing.app;  // `placing` stays in this frame
+  wish.request_id = placing.request_id;
   wish.has_body = true;
   wish.body = std::move(placing.body);
   wish.started = SteadyClock::now();
@@ -72,14 +100,19 @@ net::awaitable<Reply> VendorLine::place(Placing placing) {
       std::max(std::chrono::milliseconds(0),
                std::chrono::duration_cast<std::chrono::milliseconds>(placing.wait_until - wish.started));
   wish.beyond_cap = true;
-  wish.last_look = [this, &placing, said = false]() mutable {
-    std::optional<local::Refusal> stop = upstream_->stopped(placing.app);
-    if (!stop && placing.gone && placing.gone())
-      stop = local::Refusal{503, "TIMEOUT", "nobody waits any more", {}, {}};
-    if (!stop && placing.leaving && !std::exchange(said, true)) placing.leaving();
+  wish.last_look = [upstream = upstream_, &placing] {
+    std::optional<Refusal> stop = last_look(*upstream, placing);
+    if (stop) return stop;
+    // What leaves is heard to its end, whoever waits.
+    if (placing.take_back) placing.take_back->now = nullptr;
+    if (placing.leaving) placing.leaving();
     return stop;
   };
-  Reply reply = co_await perform(std::move(wish));
+  Reply reply = co_await perform(std::move(wish), placing.take_back);
+  if (!reply.answered() && !reply.sent && placing.gone && placing.gone()) {
+    reply.code = "TIMEOUT";
+    reply.message = "nobody waits any more";
+  }
   co_return reply;
 }
 
@@ -91,12 +124,17 @@ net::awaitable<Reply> VendorLine::look_up(std::string target, SteadyTime deadlin
   wish.deadline = deadline;
   wish.max_wait = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - wish.started);
   wish.once = wish.beyond_cap = wish.past_breaker = true;
-  Reply reply = co_await perform(std::move(wish));
+  Reply reply = co_await perform(std::move(wish), nullptr);
   co_return reply;
 }
 
+std::string VendorLine::account() const {
+  const config::Upstream& settings = upstream_->settings;
+  return settings.url + ' ' + std::to_string(std::hash<std::string>()(settings.api_key.reveal()));
+}
+
 void VendorLine::close() {
-  for (Errand* errand : calls_)
+  for (Errand* errand : *calls_)
     errand->cancel();
 }
 

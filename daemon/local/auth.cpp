@@ -101,6 +101,7 @@ const Clients::Entry* Clients::by_peer(const Peer& peer) const {
 }
 
 std::variant<App, Refusal> Clients::identify(const Peer& peer) const {
+  if (peer.app) return *peer.app;
   if (!configured_) return App{{}, peer.unix_socket ? kAll : kTcpDefault, false};
   if (peer.unix_socket) {
     if (const Entry* entry = by_peer(peer)) return App{entry->name, entry->scopes, true};
@@ -113,7 +114,7 @@ std::variant<App, Refusal> Clients::identify(const Peer& peer) const {
 }
 
 std::variant<App, Refusal> Clients::identify(const Peer& peer, const Head& head) const {
-  if (!configured_) return identify(peer);
+  if (!configured_ || peer.app) return identify(peer);
   const auto tokens = offered_tokens(head);
   for (const std::string_view token : tokens) {
     if (const Entry* entry = by_token(token)) return App{entry->name, entry->scopes, true};
@@ -127,6 +128,13 @@ std::optional<Refusal> Clients::require(const App& app, unsigned any_of, const P
   if ((app.scopes & any_of) != 0) return {};
   const std::string wanted(
       scope_name(static_cast<Scope>(any_of & (~any_of + 1))));  // the lowest: the least that is needed
+  if (peer.app) {
+    return Refusal{403,
+                   "FORBIDDEN",
+                   "`" + app.name + "` may not do this; add `" + wanted + "` to `requests.allow` of the sink",
+                   {},
+                   {}};
+  }
   if (app.identified) {
     return Refusal{
         403,

@@ -24,6 +24,7 @@ struct Peer {
   bool unix_socket = false;
   std::optional<uid_t> uid;   // SO_PEERCRED
   std::vector<gid_t> groups;  // the primary one and SO_PEERGROUPS
+  std::optional<App> app = {};  // of a request from inside the daemon: known without asking
 };
 
 struct NameService {

@@ -1,13 +1,15 @@
 // What each endpoint answers: the handler behind every connection.
 #pragma once
 
-#include "daemon/local/connection.hpp"
+#include "daemon/local/exchange.hpp"
 #include "daemon/local/server.hpp"
 
 #include <string>
 #include <vector>
 
 namespace bridge55::local {
+
+struct Context;
 
 net::awaitable<void> serve(Context& context, Exchange& exchange);
 

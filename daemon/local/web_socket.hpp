@@ -2,7 +2,7 @@
 // negotiated.
 #pragma once
 
-#include "daemon/local/connection.hpp"
+#include "daemon/local/exchange.hpp"
 
 #include <cstdint>
 #include <optional>

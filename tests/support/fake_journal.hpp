@@ -32,6 +32,8 @@ class FakeJournal : public events::Journal {
   std::map<std::uint64_t, events::TradeRecord> trades;          // as they were last stored
   std::map<std::uint64_t, events::TradeRecord> durable_trades;  // what a crash would leave
   std::map<std::string, std::string> switches, durable_switches;
+  std::map<std::string, events::RequestRecord> requests;  // by sink and name, as `sink/name`
+  std::vector<events::RequestRecord> stored_requests;     // every call, in order
   std::vector<events::TradeRecord> stored_trades;  // every call, in order
   config::Duration trades_keep{};
   bool closed = false;
@@ -108,6 +110,18 @@ class FakeJournal : public events::Journal {
       put(durable_switches, name, value);
       if (durable) durable();
     });
+  }
+  void store_request(events::RequestRecord request, std::function<void()> durable) override {
+    requests[request.sink + '/' + request.name] = request;
+    stored_requests.push_back(std::move(request));
+    urgent([durable = std::move(durable)] {
+      if (durable) durable();
+    });
+  }
+  void read_request(std::string sink, std::string name,
+                    std::function<void(std::optional<events::RequestRecord>)> then) override {
+    const auto found = requests.find(sink + '/' + name);
+    then(found == requests.end() ? std::nullopt : std::optional(found->second));
   }
   void set_trades_keep(config::Duration keep) override { trades_keep = keep; }
   void barrier(std::function<void()> then) override {

@@ -51,6 +51,7 @@ struct Meeting {
   enum class What { ok, lost_after, lost_before, error_after, error_before, unsent, hang } what = What::ok;
   unsigned status = 0;
   std::string body, code;
+  std::chrono::milliseconds queued{0};  // before it leaves, unless it is taken back
 };
 
 class ScriptedLine final : public Line {
@@ -66,12 +67,25 @@ class ScriptedLine final : public Line {
       script.pop_front();
     }
     Reply reply;
+    if (meeting.queued > 0ms) {
+      const auto back = std::make_shared<bool>(false);
+      placing.take_back->now = [this, back] {
+        *back = true;
+        released.ring();
+      };
+      std::function<bool()> there = [this, back] { return *back || free; };
+      const bool taken_back = co_await released.wait(std::move(there), SteadyClock::now() + meeting.queued);
+      placing.take_back->now = nullptr;
+      reply.code = "TIMEOUT";
+      if (taken_back || SteadyClock::now() >= placing.leave_until) co_return reply;
+    }
     if (meeting.what == Meeting::What::unsent) {
       reply.code = meeting.code;
       reply.message = "in the test's words";
       reply.retry_after = 1500ms;
       co_return reply;
     }
+    left_at.push_back(SteadyClock::now());
     if (placing.leaving) placing.leaving();
     reply.sent = true;
     const bool arrives =
@@ -94,6 +108,7 @@ class ScriptedLine final : public Line {
 
   net::awaitable<Reply> look_up(std::string target, SteadyTime) override {
     looked_up.push_back(target);
+    looked_up_at.push_back(SteadyClock::now());
     Reply reply;
     if (look_ups_fail) co_return reply;
     if (page_leads_nowhere) {
@@ -118,6 +133,8 @@ class ScriptedLine final : public Line {
     co_return reply;
   }
 
+  std::string account() const override { return whose; }
+
   void release() {
     free = true;
     released.ring();
@@ -129,8 +146,10 @@ class ScriptedLine final : public Line {
   std::map<std::string, int> sent;  // how often each uuid reached upstream
   std::vector<Placing> placed;
   std::vector<std::string> looked_up;
+  std::vector<SteadyTime> left_at, looked_up_at;
   bool look_ups_fail = false, page_leads_nowhere = false, free = false;
   std::size_t page_size = 0;
+  std::string whose = "the first";
   Bell released;
 
  private:
@@ -243,16 +262,19 @@ struct DeskTest : ::testing::Test {
   DeskAnswer trade(const std::vector<std::string>& uuids, std::string app = "executor") {
     return place(request(body_of(uuids), std::move(app)));
   }
-  std::optional<std::string> story(std::string uuid, std::string app, bool admin = false) {
-    std::optional<std::optional<std::string>> out;
+  Story ask_story(std::string uuid, std::string app, bool admin = false) {
+    std::optional<Story> out;
     const auto ask = [](Desk& at, std::string of, std::string by, bool as_admin,
-                        std::optional<std::optional<std::string>>& into) -> net::awaitable<void> {
-      std::optional<std::string> told = co_await at.story(std::move(of), std::move(by), as_admin);
+                        std::optional<Story>& into) -> net::awaitable<void> {
+      Story told = co_await at.story(std::move(of), std::move(by), as_admin);
       into = std::move(told);
     };
     boost::asio::co_spawn(io, ask(*desk, std::move(uuid), std::move(app), admin, out), boost::asio::detached);
     EXPECT_TRUE(until([&] { return out.has_value(); }));
-    return out.value_or(std::nullopt);
+    return out.value_or(Story{});
+  }
+  std::optional<std::string> story(std::string uuid, std::string app, bool admin = false) {
+    return ask_story(std::move(uuid), std::move(app), admin).json;
   }
   std::string events() const {
     std::string out;

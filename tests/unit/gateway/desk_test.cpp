@@ -17,6 +17,7 @@ TEST_F(DeskTest, APlacementIsOnRecordBeforeItLeavesAndItsAnswerPassesByteForByte
   EXPECT_TRUE(on_record);
   EXPECT_EQ(line.placed[0].body, body);
   EXPECT_EQ(line.placed[0].app, "executor");
+  EXPECT_EQ(line.placed[0].request_id, "r-1");
   EXPECT_FALSE((*answer)->refusal);
   EXPECT_EQ((*answer)->status, 200u);
   EXPECT_EQ((*answer)->body,
@@ -62,7 +63,8 @@ TEST_F(DeskTest, WhatIsNoPlacementIsRefusedBeforeAnythingLeaves) {
   }
   EXPECT_TRUE(line.placed.empty());
   EXPECT_TRUE(stored.empty());
-  EXPECT_EQ(json::find(said.at(0).second, "body"), "\"{\"");
+  EXPECT_EQ(events(), "REFUSED REFUSED REFUSED REFUSED");
+  EXPECT_EQ(json::find(said.at(1).second, "body"), "\"{\"");
 }
 
 TEST_F(DeskTest, AnAnswerIsNeverAskedForPacked) {
@@ -469,8 +471,11 @@ TEST_F(DeskTest, NothingIsSentWhileTheRecordCannotSayWhatWasForgotten) {
   trade({kA});
   trade({kB});
   record_is_deaf = true;
+  said.clear();
   EXPECT_EQ(code(trade({kA})), "JOURNAL_UNAVAILABLE");
   EXPECT_EQ(line.placed.size(), 2u);
+  EXPECT_EQ(events(), "REFUSED");
+  EXPECT_EQ(json::find(said[0].second, "uuids"), "[\"" + kA + "\"]");
 }
 
 TEST_F(DeskTest, TheStoryOfAnOrderIsToldToItsAppAndToAdminsOnly) {
@@ -503,7 +508,9 @@ TEST_F(DeskTest, AStopEndsEveryWaitAndLeavesTheTradeOpenOnRecord) {
   ASSERT_TRUE(until([&] { return answer->has_value() && desk->open() == 0; }));
   EXPECT_EQ(code(**answer), "OUTCOME_UNKNOWN");
   EXPECT_TRUE(stored.begin()->second.open);
+  said.clear();
   EXPECT_EQ(code(trade({kB})), "DRAINING");
+  EXPECT_EQ(events(), "REFUSED");
 }
 
 }  // namespace

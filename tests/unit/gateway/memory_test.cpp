@@ -37,6 +37,20 @@ TEST(Memory, WhatDoesNotFitIsForgottenOldestFirstAndSaidSo) {
   EXPECT_FALSE(memory.has_forgotten(kStart + 24h));
 }
 
+TEST(Memory, WhatWasNeverSentTakesNoRoomFromWhatWas) {
+  Memory memory(2);
+  memory.put("a", known(kStart));
+  for (std::uint64_t trade = 2; trade < 10; ++trade) {
+    memory.put("b", known(kStart + 1h, trade));
+    memory.erase("b", trade - 1);  // an earlier one: not this
+    EXPECT_NE(memory.find("b", kStart + 1h), nullptr);
+    memory.erase("b", trade);
+    EXPECT_EQ(memory.find("b", kStart + 1h), nullptr);
+  }
+  EXPECT_NE(memory.find("a", kStart + 1h), nullptr);
+  EXPECT_FALSE(memory.has_forgotten(kStart + 1h));
+}
+
 TEST(Memory, AFateBelongsToItsTradeOnly) {
   Memory memory(10);
   memory.put("a", known(kStart, 1, Fate::unsent));

@@ -184,7 +184,7 @@ TEST(AbpPlacement, AnAnswerThatCannotBeUnderstoodWholeIsNone) {
 }
 
 TEST(AbpPlacement, ReadsPagesBareOrWrappedWithCursorsOfEitherType) {
-  const std::string rows = "[" + order(kA) + ",{\"orderId\":1}]";
+  const std::string rows = "[" + order(kA) + "]";
   const auto bare = abp().read_page(rows);
   ASSERT_TRUE(bare);
   EXPECT_EQ(bare->rows.size(), 1u);
@@ -203,6 +203,17 @@ TEST(AbpPlacement, ReadsPagesBareOrWrappedWithCursorsOfEitherType) {
   EXPECT_FALSE(abp().read_page(R"({"detail":"x"})"));
   EXPECT_FALSE(abp().read_page("{"));
   EXPECT_FALSE(abp().read_page(R"({"orders":{}})"));
+}
+
+TEST(AbpPlacement, APageWithARowThatCannotBeReadSaysNothingOfWhatIsNotThere) {
+  for (const std::string& row :
+       {std::string(R"({"orderId":1})"), std::string(R"({"requestUuid":null})"),
+        std::string(R"({"request_uuid":")" + kA + "\"}"), order("x"), std::string("7")}) {
+    const std::string rows = "[" + order(kA) + "," + row + "]";
+    EXPECT_FALSE(abp().read_page(rows)) << row;
+    EXPECT_FALSE(abp().read_page(R"({"orders":)" + rows + "}")) << row;
+  }
+  EXPECT_TRUE(abp().read_page(R"({"orders":[]})"));
 }
 
 TEST(AbpPlacement, AsksForOrdersByUuidPageByPage) {

@@ -61,6 +61,15 @@ struct SettlementModelTest : SettlementTest, ::testing::WithParamInterface<int> 
     const std::vector<std::string> uuids = asked();
     const int what = upstream.roll(9);
     if (what == 0) return settlement->unsent(now += 500ms);
+    if (upstream.roll(4) == 0) {
+      now += std::chrono::milliseconds(upstream.roll(12'000));  // in the queue
+      upstream.pass(now);
+    }
+    if (now >= step.until) return settlement->unsent(now);
+    for (const std::size_t i : step.orders) {
+      ASSERT_TRUE(settlement->sends() == 0 || now < std::min(ends[i], kStart + 5s)) << "sent again too late";
+    }
+    settlement->leaving(now);
     for (const std::size_t i : step.orders)
       unknown_since_send[i] = false;
     const SteadyTime sent_at = now;

@@ -328,17 +328,75 @@ TEST_F(SettlementTest, ATradeOfAnEarlierProcessIsLookedUpUntilItIsKnownAndNeverS
     settlement->looked_up({}, true, now);
   EXPECT_EQ(step.what, Do::done);
   EXPECT_EQ(fate(0), Fate::unplaced);
-  EXPECT_EQ(now, kStart + 12s);  // it may have been sent again until its fifth second
+  EXPECT_EQ(now, kStart + 8s);  // it may have been sent until the process before had ended
 }
 
 TEST_F(SettlementTest, ATradeOfDaysAgoIsLookedUpAllTheSame) {
   std::vector<Settlement::OrderState> orders = {{"a", Fate::open, {}}};
   settlement.emplace(orders, Settlement::Start{kStart, kStart + 72h, {}, true});
   now = kStart + 72h;
+  while (next_after_waits() == Do::look_up)
+    settlement->looked_up({}, true, now);
+  EXPECT_EQ(step.what, Do::done);
+  EXPECT_EQ(fate(0), Fate::unplaced);
+}
+
+TEST_F(SettlementTest, AnEarlierProcessMayHaveSentItLongAfterItCame) {
+  std::vector<Settlement::OrderState> orders = {{"a", Fate::open, {}}};
+  settlement.emplace(orders, Settlement::Start{kStart, kStart + 9s, {}, true});
+  now = kStart + 9s;  // the daemon starts; the order had left in its eighth second
   ASSERT_EQ(next(), Do::look_up);
   settlement->looked_up({}, true, now);
-  EXPECT_EQ(next(), Do::done);
-  EXPECT_EQ(fate(0), Fate::unplaced);
+  EXPECT_EQ(fate(0), Fate::open);
+  while (next_after_waits() == Do::look_up)
+    settlement->looked_up({}, true, now);
+  EXPECT_EQ(now, kStart + 16s);
+}
+
+TEST_F(SettlementTest, AnOrdersTimeBeginsWhenItLeavesNotWhenItWasPlanned) {
+  for (const bool answered : {false, true}) {
+    now = kStart;
+    place({"a"}, 30s);
+    next();
+    now += 7s;  // in the queue and connecting
+    settlement->leaving(now);
+    answered ? settlement->answered(error(503)) : settlement->lost();
+    ASSERT_EQ(next(), Do::look_up);
+    settlement->looked_up({}, true, now);
+    EXPECT_EQ(fate(0), Fate::open);
+    run_dark_until_answer();
+    EXPECT_EQ(fate(0), Fate::unplaced);
+    EXPECT_EQ(now, kStart + 14s);
+  }
+}
+
+TEST_F(SettlementTest, WhatIsSentAgainMustLeaveBeforeItIsOldOrExpired) {
+  for (const auto expires : {std::optional<SteadyTime>(), std::optional(kStart + 2s)}) {
+    now = kStart;
+    place({"a", "b"}, 15s, {std::nullopt, expires});
+    next();
+    EXPECT_EQ(step.until, kStart + 15s);
+    settlement->lost();
+    next();
+    settlement->looked_up({}, true, now);
+    ASSERT_EQ(next_after_waits(), Do::send);
+    EXPECT_EQ(step.until, expires.value_or(kStart + 5s));
+  }
+}
+
+TEST_F(SettlementTest, NotImplementedSaysNothingOfTheOthersOfABatch) {
+  place({"a", "b"});
+  next();
+  settlement->answered(error(501));
+  EXPECT_EQ(fate(0), Fate::open);
+  ASSERT_EQ(next(), Do::look_up);
+  settlement->looked_up({row("a")}, true, now);
+  while (next_after_waits() != Do::answer) {
+    ASSERT_EQ(step.what, Do::look_up) << "it is not sent again";
+    settlement->looked_up({}, true, now);
+  }
+  EXPECT_EQ(fate(0), Fate::placed);
+  EXPECT_EQ(fate(1), Fate::unplaced);
 }
 
 }  // namespace

@@ -105,6 +105,7 @@ class CrashTest : public JournalTest, public testing::WithParamInterface<std::tu
     for (TradeOrder& order : trade.orders)
       order.fate = Fate::placed;
     running.journal().store_trade(trade, {});
+    running.journal().store_request({"rabbit", std::to_string(id), wall_now() * 2, id, 200, "{}"}, {});
     bool durable = false;
     running.journal().store_switch("pause", std::to_string(id), [&] { durable = true; });
     if (!running.until([&] { return durable; })) return false;
@@ -127,6 +128,7 @@ class CrashTest : public JournalTest, public testing::WithParamInterface<std::tu
       ASSERT_TRUE(trade) << id;
       EXPECT_EQ(trade->open, trade->answer.empty());
       if (id <= told_.pause) {
+        EXPECT_EQ(sql_number(path(), "SELECT status FROM requests WHERE name='" + std::to_string(id) + "'"), 200);
         EXPECT_FALSE(trade->open) << id;
       }
     }
@@ -176,7 +178,7 @@ INSTANTIATE_TEST_SUITE_P(
     Points, CrashTest,
     testing::Combine(testing::Values("journal.append.after", "journal.commit.before", "journal.commit.after",
                                      "journal.cursor.stored", "journal.consumer.stored",
-                                     "journal.trade.stored", "journal.switch.stored",
+                                     "journal.trade.stored", "journal.request.stored", "journal.switch.stored",
                                      "journal.ceiling.raised", "journal.retention.before",
                                      "journal.retention.after", "journal.checkpoint.before",
                                      "journal.checkpoint.after", "journal.checkpoint.finish"),

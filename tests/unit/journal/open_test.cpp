@@ -123,7 +123,7 @@ TEST_F(JournalTest, a_journal_of_the_first_release_is_brought_up_and_loses_nothi
     ASSERT_TRUE(running.barrier());
     running.close();
   }
-  for (const char* table : {"trades", "trade_orders", "switches"})
+  for (const char* table : {"trades", "trade_orders", "switches", "requests"})
     sql(path(), std::string("DROP TABLE ") + table);
   sql(path(), "DELETE FROM notes WHERE name='trade_bytes'");
   sql(path(), "PRAGMA user_version=1");
@@ -138,7 +138,7 @@ TEST_F(JournalTest, a_journal_of_the_first_release_is_brought_up_and_loses_nothi
     EXPECT_TRUE(running.read_trade("1-0"));
     running.close();
   }
-  EXPECT_EQ(sql_number(path(), "PRAGMA user_version"), 2);
+  EXPECT_EQ(sql_number(path(), "PRAGMA user_version"), 3);
   EXPECT_EQ(code_of_open(path()), 0);
 }
 
@@ -149,7 +149,7 @@ TEST_F(JournalTest, a_damaged_journal_of_the_first_release_is_rebuilt_without_a_
     ASSERT_TRUE(running.barrier());
     running.close();
   }
-  for (const char* table : {"trades", "trade_orders", "switches"})
+  for (const char* table : {"trades", "trade_orders", "switches", "requests"})
     sql(path(), std::string("DROP TABLE ") + table);
   sql(path(), "PRAGMA user_version=1");
   spit(path() + ".suspect", "");
