@@ -69,7 +69,9 @@ void Sinks::add_requests(const config::Sink& settings) {
   const auto inner =
       std::make_shared<const local::Inner>(server_.inner({"amqp:" + settings.name, scopes, true}));
   rabbitmq::InnerDoor door;
-  door.scopes = [inner](std::string_view method, std::string_view path) { return inner->scopes(method, path); };
+  door.scopes = [inner](std::string_view method, std::string_view path) {
+    return inner->scopes(method, path);
+  };
   door.ask = [inner](local::InnerRequest request, std::function<void(local::InnerAnswer)> then) {
     inner->ask(std::move(request), std::move(then));
   };

@@ -1,5 +1,6 @@
-// What the I/O thread and the thread of a requests queue tell each other: answers and wishes one way, messages
-// and reports the other. Bounded by the prefetch: the broker hands out no more than that unacknowledged.
+// What the I/O thread and the thread of a requests queue tell each other: answers and wishes one way,
+// messages and reports the other. Bounded by the prefetch: the broker hands out no more than that
+// unacknowledged.
 #pragma once
 
 #include "bridges/rabbitmq/requests_frames.hpp"

@@ -25,11 +25,12 @@ constexpr WallMicros kOldest = 5 * kSecond;  // of a placement
 constexpr std::uint64_t kMilliseconds = 100'000'000'000;
 
 Refusal stale() {
-  return {422,
-          "BAD_REQUEST",
-          "this placement's `timestamp` is older than 5 s: it was not sent; place again with a new message_id",
-          {},
-          {}};
+  return {
+      422,
+      "BAD_REQUEST",
+      "this placement's `timestamp` is older than 5 s: it was not sent; place again with a new message_id",
+      {},
+      {}};
 }
 
 Refusal needs_name() {
@@ -49,12 +50,13 @@ Refusal other_request() {
 }
 
 Refusal unknown_outcome() {
-  Refusal refusal{504,
-                  "OUTCOME_UNKNOWN",
-                  "the daemon ended while this was under way: whether it was done is not known, and it is not "
-                  "done again",
-                  {},
-                  {}};
+  Refusal refusal{
+      504,
+      "OUTCOME_UNKNOWN",
+      "the daemon ended while this was under way: whether it was done is not known, and it is not "
+      "done again",
+      {},
+      {}};
   refusal.sent = "maybe";
   return refusal;
 }
@@ -111,7 +113,8 @@ RequestDesk::~RequestDesk() = default;
 void RequestDesk::take(std::shared_ptr<const RequestQueue> queue, Asked asked, Reply reply) {
   auto work = std::make_shared<Work>(io_, std::move(queue));
   work->waiting.push_back(std::move(reply));
-  if (asked.too_large) return refuse(work, {413, "TOO_LARGE", "the message is larger than http.max_body", {}, {}});
+  if (asked.too_large)
+    return refuse(work, {413, "TOO_LARGE", "the message is larger than http.max_body", {}, {}});
   auto read = read_request(asked.message);
   if (const auto* fault = std::get_if<Refusal>(&read)) return refuse(work, *fault);
   work->request = std::get<local::InnerRequest>(std::move(read));
@@ -129,10 +132,9 @@ void RequestDesk::take(std::shared_ptr<const RequestQueue> queue, Asked asked, R
     const local::InnerAnswer answer = local::inner_answer(other_request());
     work->waiting.front()(answer.status, reply_text(answer));
   } else {
-    journal_.read_request(work->queue->sink, work->message_id,
-                          [this, work](std::optional<events::RequestRecord> found) {
-                            look(work, std::move(found));
-                          });
+    journal_.read_request(
+        work->queue->sink, work->message_id,
+        [this, work](std::optional<events::RequestRecord> found) { look(work, std::move(found)); });
   }
 }
 
@@ -158,7 +160,9 @@ void RequestDesk::begin_again(const WorkPtr& work) {
   std::string uuid = first_uuid(work->request);
   if (uuid.empty()) return refuse(work, unknown_outcome());
   journal_.read_trade(std::move(uuid), [this, work](std::optional<events::TradeRecord> trade) {
-    const auto never_left = [](const events::TradeOrder& order) { return order.fate == events::Fate::unsent; };
+    const auto never_left = [](const events::TradeOrder& order) {
+      return order.fate == events::Fate::unsent;
+    };
     const bool would_leave = !trade || std::any_of(trade->orders.begin(), trade->orders.end(), never_left);
     if (would_leave && work->stale()) return refuse(work, stale());
     perform(work);

@@ -35,8 +35,8 @@ struct RequestQueue {
 // A message, as far as it counts here.
 struct Asked {
   std::string message;
-  bool too_large = false;  // and therefore not held
-  std::string message_id;  // empty: none
+  bool too_large = false;                  // and therefore not held
+  std::string message_id;                  // empty: none
   std::optional<std::uint64_t> timestamp;  // of the property: seconds since 1970
 };
 

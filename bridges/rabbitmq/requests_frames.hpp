@@ -29,7 +29,8 @@ class DeliveryReader {
     nothing,
     delivery,   // `delivered` holds a whole message
     consuming,  // basic.consume-ok: the broker begins to deliver
-    cancelled,  // basic.cancel: the queue is gone, or has moved (https://www.rabbitmq.com/consumer-cancel.html)
+    cancelled,  // basic.cancel: the queue is gone, or has moved
+                // (https://www.rabbitmq.com/consumer-cancel.html)
     malformed,
   };
   Took take(const BrokerSaid& said);  // every frame, in order

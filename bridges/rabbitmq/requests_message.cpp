@@ -123,7 +123,8 @@ std::variant<InnerRequest, Refusal> read_request(std::string_view message) {
     while (at < kMembers.size() && !json::same_name(key, kMembers[at]))
       ++at;
     if (at == kMembers.size()) {
-      fault = unusable("`" + std::string(key) + "` is no member of a request; expected method, path, headers, body");
+      fault = unusable("`" + std::string(key) +
+                       "` is no member of a request; expected method, path, headers, body");
     } else if (std::exchange(seen[at], true)) {
       fault = unusable(std::string(kMembers[at]) + ": there twice");
     } else {
@@ -131,8 +132,7 @@ std::variant<InnerRequest, Refusal> read_request(std::string_view message) {
     }
     return !fault;
   });
-  if (!object)
-    return local::bad_request("the message is not an object with method, path, headers and body");
+  if (!object) return local::bad_request("the message is not an object with method, path, headers and body");
   if (fault) return std::move(*fault);
   if (!request.path.starts_with('/'))
     return unusable("path: expected a path of this daemon, from `/`, such as /abp/orders");

@@ -19,8 +19,8 @@ std::variant<local::InnerRequest, local::Refusal> read_request(std::string_view 
 // Tells requests apart: method, path and body count.
 std::uint64_t print_of(const local::InnerRequest& request);
 
-// `{"status", "headers", "body"}`. The body is embedded where it is JSON, else it is a text; bytes that are no
-// UTF-8 are base64 with `"encoding": "base64"`. A header that came more than once is a list.
+// `{"status", "headers", "body"}`. The body is embedded where it is JSON, else it is a text; bytes that are
+// no UTF-8 are base64 with `"encoding": "base64"`. A header that came more than once is a list.
 std::string reply_text(const local::InnerAnswer& answer);
 
 }  // namespace bridge55::rabbitmq

@@ -69,9 +69,9 @@ class RequestsSession {
   ReplyConfirms confirms_;
   Heartbeats heartbeats_;
   RequestsReport report_;
-  std::string out_;                         // not yet written
-  std::map<std::uint64_t, Sender> taken_;   // by delivery tag: handed over, not yet answered
-  std::vector<ReplyOnItsWay> refused_;      // to be published again at `retry_at_`
+  std::string out_;                        // not yet written
+  std::map<std::uint64_t, Sender> taken_;  // by delivery tag: handed over, not yet answered
+  std::vector<ReplyOnItsWay> refused_;     // to be published again at `retry_at_`
   SteadyTime progress_at_, retry_at_{};
   bool consuming_ = false, cancelled_ = false, blocked_ = false, want_write_ = false;
   bool broker_closed_ = false, closed_ = false;

@@ -125,10 +125,11 @@ class SqliteJournal : public Journal {
       mailbox_->post([found = *request, then = std::move(then)]() mutable { then(std::move(found)); });
       return;
     }
-    reader_->find_request(std::move(sink), std::move(name),
-                          [mailbox = mailbox_, then = std::move(then)](std::optional<RequestRecord> found) {
-                            mailbox->post([then, found = std::move(found)]() mutable { then(std::move(found)); });
-                          });
+    reader_->find_request(
+        std::move(sink), std::move(name),
+        [mailbox = mailbox_, then = std::move(then)](std::optional<RequestRecord> found) {
+          mailbox->post([then, found = std::move(found)]() mutable { then(std::move(found)); });
+        });
   }
   void read_trade(std::string uuid, std::function<void(std::optional<TradeRecord>)> then) override {
     auto waiting = newest_unstored(uuid);

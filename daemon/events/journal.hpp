@@ -145,8 +145,8 @@ class Journal {
   // A small text that must survive a restart (a pause, the emergency latch), ahead of every event that waits;
   // an empty value deletes it. `durable` as with store_trade, and in one order with it.
   virtual void store_switch(std::string name, std::string value, std::function<void()> durable) = 0;
-  // A request by name, ahead of every event that waits; it replaces the one of its sink and name. `durable` as
-  // with store_trade, and in one order with it. It goes once `until` has passed.
+  // A request by name, ahead of every event that waits; it replaces the one of its sink and name. `durable`
+  // as with store_trade, and in one order with it. It goes once `until` has passed.
   virtual void store_request(RequestRecord request, std::function<void()> durable) = 0;
   // As it was last stored, what is not committed yet included. A damaged one is found as begun.
   virtual void read_request(std::string sink, std::string name,

@@ -129,7 +129,8 @@ std::vector<std::string> salvage_requests(sqlite::Connection& from, Store& into)
   note();
   into.commit();
   if (damaged > 0)
-    lost.push_back(std::to_string(damaged) + " requests that came by message were damaged: their answers are lost");
+    lost.push_back(std::to_string(damaged) +
+                   " requests that came by message were damaged: their answers are lost");
   return lost;
 }
 

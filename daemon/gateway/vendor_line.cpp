@@ -1,6 +1,7 @@
 #include "daemon/gateway/vendor_line.hpp"
 
 #include "daemon/gateway/flight.hpp"
+#include "daemon/gateway/headers.hpp"
 
 #include <algorithm>
 #include <functional>
@@ -12,7 +13,7 @@ namespace {
 using local::Refusal;
 
 // A page of orders, or a placement's answer: what is larger is no answer of the vendor's.
-constexpr std::size_t kLargestAnswer = 32u << 20;
+constexpr std::size_t kLargestAnswer = 8u << 20;
 
 Reply reply_of(const Refusal& refusal) {
   Reply reply;
@@ -74,6 +75,7 @@ net::awaitable<Reply> VendorLine::perform(Wish wish, std::shared_ptr<TakeBack> t
       reply.message = "the answer was cut: " + error.message();
     } else {
       reply.status = status;
+      mask_key(reply.body, upstream_->settings.api_key.reveal());  // it goes on record
     }
   }
   reply.sent = errand.sent() != "no";

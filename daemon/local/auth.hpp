@@ -22,8 +22,8 @@ namespace bridge55::local {
 // The far end of a connection, as the kernel tells it.
 struct Peer {
   bool unix_socket = false;
-  std::optional<uid_t> uid;   // SO_PEERCRED
-  std::vector<gid_t> groups;  // the primary one and SO_PEERGROUPS
+  std::optional<uid_t> uid;     // SO_PEERCRED
+  std::vector<gid_t> groups;    // the primary one and SO_PEERGROUPS
   std::optional<App> app = {};  // of a request from inside the daemon: known without asking
 };
 

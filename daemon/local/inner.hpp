@@ -20,7 +20,8 @@ struct Context;
 
 struct InnerRequest {
   std::string method = "GET", path;  // `path`: origin form (RFC 9112, 3.2.1), with its query
-  std::vector<std::pair<std::string, std::string>> headers;  // end to end ones; framing and Host are made here
+  std::vector<std::pair<std::string, std::string>>
+      headers;  // end to end ones; framing and Host are made here
   std::optional<std::string> body;
 };
 

@@ -315,6 +315,20 @@ class Requests(Case):
                 self.bridge.process.end()
                 self.vendor.process.end()
 
+    def test_placements_while_the_daemon_is_killed_again_and_again(self):
+        self.trading()
+        orders = {uuid.uuid4().hex: order() for _ in range(60)}
+        for number, (name, one) in enumerate(orders.items()):
+            self.send({"method": "POST", "path": "/abp/place-orders", "body": {"orders": [one]}}, message_id=name, correlation_id=name)
+            if number % 12 == 11:
+                self.again()
+        self.taking()
+        for name, one in orders.items():
+            reply = self.answer(name, 60)
+            self.assertIn(reply["status"], (200, 422), reply)
+            self.assertEqual(self.processed(one), [1 if reply["status"] == 200 else 0], reply)
+        self.all_acknowledged()
+
     def test_a_broker_that_dies_under_way(self):
         go = threading.Event()
         def script(r, c):

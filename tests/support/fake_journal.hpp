@@ -34,7 +34,7 @@ class FakeJournal : public events::Journal {
   std::map<std::string, std::string> switches, durable_switches;
   std::map<std::string, events::RequestRecord> requests;  // by sink and name, as `sink/name`
   std::vector<events::RequestRecord> stored_requests;     // every call, in order
-  std::vector<events::TradeRecord> stored_trades;  // every call, in order
+  std::vector<events::TradeRecord> stored_trades;         // every call, in order
   config::Duration trades_keep{};
   bool closed = false;
   Handlers handlers;

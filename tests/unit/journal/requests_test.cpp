@@ -33,7 +33,8 @@ class RequestTest : public JournalTest {
 };
 
 TEST_F(RequestTest, an_answer_comes_back_byte_for_byte_over_a_restart) {
-  const std::string answer = std::string("{\"status\":200,\"body\":1e400}\xff\0x", 29) + std::string(40'000, 'y');
+  const std::string answer =
+      std::string("{\"status\":200,\"body\":1e400}\xff\0x", 29) + std::string(40'000, 'y');
   {
     Running running(directory);
     ASSERT_TRUE(store(running, request("m-1", 0, "")));

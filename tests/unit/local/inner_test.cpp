@@ -1,9 +1,9 @@
 // A request from inside is served by the code that serves apps, as the app it names, and never by a stream.
-#include "door.hpp"
+#include "daemon/local/inner.hpp"
 
 #include "daemon/local/connection.hpp"
 #include "daemon/local/handler.hpp"
-#include "daemon/local/inner.hpp"
+#include "door.hpp"
 
 namespace bridge55::local {
 namespace {
@@ -24,7 +24,8 @@ class Echo final : public Handler {
       co_await exchange.refuse(*refusal);
       co_return;
     }
-    Answer answer{200, "text/plain", exchange.who() + " " + exchange.head.method + " " + exchange.head.target, {}};
+    Answer answer{
+        200, "text/plain", exchange.who() + " " + exchange.head.method + " " + exchange.head.target, {}};
     answer.body += " " + std::string(exchange.head.get("x-some")) + " ";
     if (exchange.target.path == "/echo/sse") answer.content_type = "Text/Event-Stream; charset=utf-8";
     if (exchange.target.path == "/echo/large") answer.body.assign(2 << 20, 'x');
@@ -67,7 +68,8 @@ class InnerTest : public test::LocalDoor {
 
 TEST_F(InnerTest, it_is_served_as_its_app_with_headers_and_body) {
   open();
-  const auto answer = ask({"POST", "/echo/a?b=c%20d", {{"X-Some", "header"}, {"X-Request-Id", "r-1"}}, "body"});
+  const auto answer =
+      ask({"POST", "/echo/a?b=c%20d", {{"X-Some", "header"}, {"X-Request-Id", "r-1"}}, "body"});
   EXPECT_EQ(answer.status, 200u);
   EXPECT_EQ(answer.body, "amqp:rabbit POST /echo/a?b=c%20d header body");
   EXPECT_EQ(header(answer, "X-Request-Id"), "r-1");
@@ -94,13 +96,14 @@ TEST_F(InnerTest, its_scopes_hold_whether_clients_are_told_apart_or_not) {
 TEST_F(InnerTest, what_cannot_be_a_request_is_400_and_nobody_is_asked) {
   open();
   using Headers = std::vector<std::pair<std::string, std::string>>;
-  for (const char* path : {"", "echo", "http://evil/", "*", "/a b", "/a#b", "/a\r\nX: y", "/a\xc3\xa9", "/../x"})
+  for (const char* path :
+       {"", "echo", "http://evil/", "*", "/a b", "/a#b", "/a\r\nX: y", "/a\xc3\xa9", "/../x"})
     EXPECT_EQ(ask({"GET", path, {}, {}}).status, 400u) << path;
   for (const char* method : {"", "GE T", "CONNECT", "GET /x HTTP/1.1\r\nA:"})
     EXPECT_EQ(ask({method, "/echo", {}, {}}).status, 400u) << method;
-  for (const Headers& headers :
-       {Headers{{"a\r\nb", "c"}}, Headers{{"a", "b\r\nc: d"}}, Headers{{"", "x"}},
-        Headers{{"Transfer-Encoding", "chunked"}}, Headers{{"Upgrade", "websocket"}}, Headers{{"Content-Length", "5"}}})
+  for (const Headers& headers : {Headers{{"a\r\nb", "c"}}, Headers{{"a", "b\r\nc: d"}}, Headers{{"", "x"}},
+                                 Headers{{"Transfer-Encoding", "chunked"}}, Headers{{"Upgrade", "websocket"}},
+                                 Headers{{"Content-Length", "5"}}})
     EXPECT_EQ(ask({"GET", "/echo", headers, {}}).status, 400u);
 }
 

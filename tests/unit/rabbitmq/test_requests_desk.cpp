@@ -29,7 +29,8 @@ class RequestDeskTest : public ::testing::Test {
     InnerDoor door;
     door.scopes = [](std::string_view method, std::string_view path) -> std::optional<unsigned> {
       if (method == "GET") return static_cast<unsigned>(config::Scope::read);
-      if (path.find("accounts") != std::string_view::npos) return static_cast<unsigned>(config::Scope::accounts);
+      if (path.find("accounts") != std::string_view::npos)
+        return static_cast<unsigned>(config::Scope::accounts);
       return static_cast<unsigned>(config::Scope::trade);
     };
     door.ask = [this](local::InnerRequest request, std::function<void(local::InnerAnswer)> then) {
@@ -43,10 +44,11 @@ class RequestDeskTest : public ::testing::Test {
                    std::optional<std::uint64_t> timestamp = {}) {
     const std::size_t number = replies.size();
     replies.emplace_back();
-    desk->take(queue, {message, false, id, timestamp}, [this, number](unsigned status, const std::string& text) {
-      EXPECT_EQ(replies[number].first, 0u) << "answered twice";
-      replies[number] = {status, text};
-    });
+    desk->take(queue, {message, false, id, timestamp},
+               [this, number](unsigned status, const std::string& text) {
+                 EXPECT_EQ(replies[number].first, 0u) << "answered twice";
+                 replies[number] = {status, text};
+               });
     return number;
   }
   void answer(std::size_t which, unsigned status = 200, const std::string& body = "{}") {

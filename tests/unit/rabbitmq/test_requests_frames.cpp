@@ -76,7 +76,8 @@ TEST(DeliveryReader, what_is_too_large_is_not_held) {
 
 TEST(DeliveryReader, a_returned_reply_is_no_request) {
   DeliveryReader reader(1000);
-  EXPECT_EQ(reader.take(frame(1, method(60, 50, be(312, 2) + short_text("NO_ROUTE") + short_text("") + short_text("q")))),
+  EXPECT_EQ(reader.take(frame(
+                1, method(60, 50, be(312, 2) + short_text("NO_ROUTE") + short_text("") + short_text("q")))),
             Took::nothing);
   EXPECT_EQ(reader.take(frame(2, header(2))), Took::nothing);
   EXPECT_EQ(reader.take(frame(3, "{}")), Took::nothing);

@@ -60,9 +60,9 @@ TEST(RequestMessage, what_is_no_object_is_400_and_what_cannot_be_used_422) {
     EXPECT_EQ(refused(bad), 400u) << bad;
   for (const char* bad :
        {"{}", R"({"path":1})", R"({"path":"x"})", R"({"path":""})", R"({"path":"http://x/"})",
-        R"({"path":"/x","method":null})", R"({"path":"/x","headers":"x"})", R"({"path":"/x","headers":{"a":{}}})",
-        R"({"path":"/x","headers":{"a":[1,{}]}})", R"({"path":"/x","query":{}})", R"({"path":"/x","path":"/y"})",
-        R"({"path":"/x","p\u0061th":"/y"})"})
+        R"({"path":"/x","method":null})", R"({"path":"/x","headers":"x"})",
+        R"({"path":"/x","headers":{"a":{}}})", R"({"path":"/x","headers":{"a":[1,{}]}})",
+        R"({"path":"/x","query":{}})", R"({"path":"/x","path":"/y"})", R"({"path":"/x","p\u0061th":"/y"})"})
     EXPECT_EQ(refused(bad), 422u) << bad;
 }
 
@@ -83,7 +83,8 @@ TEST(RequestReply, json_is_embedded_as_it_came) {
 TEST(RequestReply, other_text_is_a_string_and_other_bytes_are_base64) {
   EXPECT_EQ(reply_text({200, {}, "a\"b\n"}), R"({"status":200,"headers":{},"body":"a\"b\n"})");
   EXPECT_EQ(reply_text({204, {}, ""}), R"({"status":204,"headers":{},"body":""})");
-  EXPECT_EQ(reply_text({200, {}, "\xef\xbf\xbd!"}), "{\"status\":200,\"headers\":{},\"body\":\"\xef\xbf\xbd!\"}");
+  EXPECT_EQ(reply_text({200, {}, "\xef\xbf\xbd!"}),
+            "{\"status\":200,\"headers\":{},\"body\":\"\xef\xbf\xbd!\"}");
   EXPECT_EQ(reply_text({200, {}, "\xff\xfe"}),
             R"({"status":200,"headers":{},"body":"//4=","encoding":"base64"})");
 }

@@ -26,7 +26,9 @@ std::string short_text(const std::string& text) {
 // A request under tag and message_id that asks for a reply.
 std::string request(std::uint64_t tag, const std::string& id, const std::string& body = R"({"path":"/x"})") {
   return method(1, 60, 60, short_text("t") + be(tag, 8) + be(0, 1) + short_text("") + short_text("q")) +
-         frame(2, 1, be(60, 2) + be(0, 2) + be(body.size(), 8) + be(0x0280, 2) + short_text("replies") + short_text(id)) +
+         frame(2, 1,
+               be(60, 2) + be(0, 2) + be(body.size(), 8) + be(0x0280, 2) + short_text("replies") +
+                   short_text(id)) +
          frame(3, 1, body);
 }
 
@@ -152,7 +154,9 @@ TEST_F(RequestsSessionTest, a_refused_reply_is_sent_again_and_after_five_times_g
   EXPECT_TRUE(until([&] { return notes().size() == 6; }));
   EXPECT_EQ(notes(), (Notes{"reply", "reply", "reply", "reply", "reply", "ack 7"}));
   EXPECT_EQ(performed, 1);
-  EXPECT_TRUE(until([&] { return registry.render().find("requests_unroutable_total{sink=\"rabbit\"} 1") != std::string::npos; }));
+  EXPECT_TRUE(until([&] {
+    return registry.render().find("requests_unroutable_total{sink=\"rabbit\"} 1") != std::string::npos;
+  }));
 }
 
 // Whatever ends a connection, the request comes again and gets the answer of its first time.
@@ -180,12 +184,13 @@ TEST_P(RequestsBrokenTest, what_breaks_the_connection_costs_no_request_and_perfo
 
 INSTANTIATE_TEST_SUITE_P(
     All, RequestsBrokenTest,
-    ::testing::Values(std::string(),                                              // no confirm
-                      ack(99),                                                    // of nothing
-                      method(1, 60, 30, short_text("t") + be(1, 1)),              // the queue is gone
+    ::testing::Values(std::string(),                                  // no confirm
+                      ack(99),                                        // of nothing
+                      method(1, 60, 30, short_text("t") + be(1, 1)),  // the queue is gone
                       frame(3, 1, "a body without a head"), "\xff\xff\xff\xff\xff\xff\xff\xff",
                       method(1, 20, 40, be(404, 2) + short_text("NOT_FOUND") + be(0, 4)),
-                      method(0, 10, 50, be(320, 2) + short_text("going down") + be(0, 4)), method(1, 60, 60)));
+                      method(0, 10, 50, be(320, 2) + short_text("going down") + be(0, 4)),
+                      method(1, 60, 60)));
 
 TEST_F(RequestsSessionTest, a_write_under_way_outlives_its_connection) {
   hold = true;
