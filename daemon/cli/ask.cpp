@@ -6,6 +6,7 @@
 #include "daemon/net/stream.hpp"
 
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 
 #include <boost/asio/co_spawn.hpp>
@@ -27,10 +28,15 @@ struct Door {
 };
 
 Door find_door(const Daemon& daemon) {
-  if (!daemon.socket.empty()) return {daemon.socket, 0};
+  if (!daemon.socket.empty()) return {std::filesystem::absolute(daemon.socket).string(), 0};
   const auto loaded = config::load_file(daemon.config_path, config::Environment::of_process());
+  // Trading must be stoppable with a half-edited file, too: what can be read of it says where the daemon
+  // listens.
+  if (!loaded.ok()) {
+    std::cerr << "warning: " << loaded.errors.front().text() << "\nwarning: " << daemon.config_path
+              << " has errors; looking for the daemon's listener all the same (--socket names it)\n";
+  }
   Door door{kUsualSocket, 0};
-  if (!loaded.ok()) return door;
   for (const config::Listen& listen : loaded.config.listen) {
     if (listen.is_unix()) return {listen.unix_path, 0};
     // A port of the kernel's choice is not in the file, and TLS has names to check: curl is for those.

@@ -75,6 +75,7 @@ class Log {
   std::string mended() const;
 
  private:
+  bool repeats(std::size_t frame) const;
   std::size_t last_commit_end() const;
   // A disk writes whole sectors: where one ends between the commit mark and the salts, a torn write can leave
   // an older round's mark with this round's salts.
@@ -137,14 +138,16 @@ void Log::scan() {
 }
 
 // Where a disk may tear what lies beside a write, SQLite repeats a commit's last frame up to the sector's end
-// (https://sqlite.org/c3ref/c_iocap_atomic.html, POWERSAFE_OVERWRITE): no commits of their own.
+// (https://sqlite.org/c3ref/c_iocap_atomic.html, POWERSAFE_OVERWRITE): no commits of their own. The sync
+// comes in the midst of the last of them, so that its end may be torn by whatever follows.
+bool Log::repeats(std::size_t i) const {
+  return i > 0 && frames_[i].commit != 0 && frames_[i - 1].commit != 0 &&
+         get(frame(i).data()) == get(frame(i - 1).data()) &&
+         (!frames_[i].sound || frame(i).substr(kFrameHeader) == frame(i - 1).substr(kFrameHeader));
+}
+
 std::size_t Log::last_commit_end() const {
   std::size_t end = end_;
-  const auto repeats = [this](std::size_t i) {
-    return frames_[i].commit != 0 && frames_[i - 1].commit != 0 &&
-           get(frame(i).data()) == get(frame(i - 1).data()) &&
-           (!frames_[i].sound || frame(i).substr(kFrameHeader) == frame(i - 1).substr(kFrameHeader));
-  };
   while (end > 1 && repeats(end - 1))
     --end;
   return end;
@@ -153,7 +156,10 @@ std::size_t Log::last_commit_end() const {
 bool Log::surely_damaged() const {
   if (!head_sound_) return end_ > 1;
   for (std::size_t i = *first_bad_; i + 1 < last_commit_end(); ++i) {
-    if (frames_[i].commit != 0 && (frames_[i].sound || !may_be_mixed(i))) return true;
+    if (repeats(i)) continue;
+    // A frame whose salts are an older round's and whose sum does not fit was not written: its mark is that
+    // round's.
+    if (frames_[i].commit != 0 && (frames_[i].sound || (frames_[i].ours && !may_be_mixed(i)))) return true;
   }
   return false;
 }

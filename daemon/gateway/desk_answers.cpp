@@ -90,6 +90,8 @@ Refusal refusal_of(const Reply& reply) {
     const auto seconds = std::chrono::ceil<std::chrono::seconds>(*reply.retry_after);
     refusal.headers.emplace_back("Retry-After", std::to_string(seconds.count()));
   }
+  if (!reply.answered())
+    refusal.headers.insert(refusal.headers.end(), reply.headers.begin(), reply.headers.end());
   return refusal;
 }
 

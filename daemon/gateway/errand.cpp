@@ -146,17 +146,20 @@ net::awaitable<std::optional<Refusal>> Errand::enter(Place& place) {
   if (cancelled_) co_return Result(gone());
   const Limiter::Figures figures = upstream_->gate.figures(wish_.rank);
   const bool own_limit = SteadyClock::now() >= wish_.deadline;
-  Refusal refusal{
-      429,
-      wish_.max_wait.count() == 0 ? "RATE_LIMITED" : "QUEUE_TIMEOUT",
-      "the limit of upstream `" + upstream_->settings.name + "` is used up (" +
-          std::to_string(figures.limit) + " a window, " + std::to_string(figures.waiting) + " waiting); " +
-          (own_limit ? "the request's own time limit passed" : "X-Bridge-Max-Wait or max_wait passed"),
-      {{"Retry-After", whole_seconds(figures.retry_after)},
-       {"X-RateLimit-Limit", std::to_string(figures.limit)},
-       {"X-RateLimit-Remaining", std::to_string(figures.remaining)},
-       {"X-RateLimit-Reset", whole_seconds(figures.retry_after)}},
-      {}};
+  Refusal refusal{429,
+                  wish_.max_wait.count() == 0 ? "RATE_LIMITED" : "QUEUE_TIMEOUT",
+                  "the limit of upstream `" + upstream_->settings.name + "` is used up (" +
+                      std::to_string(figures.limit) + " a window, " + std::to_string(figures.waiting) +
+                      " waiting); " +
+                      (wish_.max_wait.count() == 0 ? "this request does not wait"
+                       : own_limit                 ? "the request's own time limit passed"
+                                                   : "it waited " + std::to_string(wish_.max_wait.count()) +
+                                         " ms, by X-Bridge-Max-Wait or max_wait"),
+                  {{"Retry-After", whole_seconds(figures.retry_after)},
+                   {"X-RateLimit-Limit", std::to_string(figures.limit)},
+                   {"X-RateLimit-Remaining", std::to_string(figures.remaining)},
+                   {"X-RateLimit-Reset", whole_seconds(figures.retry_after)}},
+                  {}};
   refusal.sent = sent_;
   co_return Result(std::move(refusal));
 }

@@ -36,7 +36,7 @@ std::optional<Refusal> check_bookmakers(const Guard& guard, const std::string& p
   };
   const std::string limit = "; bookmakers of " + guard.owner + " allows only " + joined(allowed);
   if (order.bookmakers.empty()) {
-    return refused("BOOKMAKERS", place + " names no bookmaker and could go to any" + limit);
+    return refused("BOOKMAKERS", place + " names none in `bookmakers` and could go to any" + limit);
   }
   const auto other = std::find_if_not(order.bookmakers.begin(), order.bookmakers.end(), is_allowed);
   if (other == order.bookmakers.end()) return std::nullopt;

@@ -112,8 +112,8 @@ net::awaitable<void> Passage::respond(const Flight& flight, const SharedAnswer& 
     append_line(lines, name, value);
   if (!cache_status.empty()) append_line(lines, "Cache-Status", cache_status);
   append_timing(lines, flight.attempts, flight.queued, flight.upstream);
-  local::Exchange::Start start{
-      answer.status, {}, lines, answer.body.size(), answer.status == 204 || answer.status == 304};
+  local::Exchange::Start start{answer.status, local::reason_of(answer.status), lines, answer.body.size(),
+                               answer.status == 204 || answer.status == 304};
   if (start.bodiless) start.length.reset();
   exchange_.begin(start);
   exchange_.add(answer.body);

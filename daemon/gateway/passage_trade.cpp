@@ -54,8 +54,11 @@ net::awaitable<void> Passage::trade(Desk& desk, std::vector<Guard> guards) {
   std::string lines;
   for (const auto& [name, value] : answer.headers)
     append_line(lines, name, value);
+  // Nothing went out for it: it was placed before.
+  if (answer.attempts == 0) append_line(lines, "X-Bridge-Replayed", "true");
   append_timing(lines, answer.attempts, answer.queued, answer.upstream);
-  local::Exchange::Start start{answer.status, {}, lines, answer.body.size(), false};
+  local::Exchange::Start start{answer.status, local::reason_of(answer.status), lines, answer.body.size(),
+                               false};
   exchange_.begin(start);
   exchange_.add(answer.body);
   note(answer.status);

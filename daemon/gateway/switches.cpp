@@ -109,12 +109,15 @@ local::Refusal paused(const Pause& pause) {
   std::string what = "placements are paused";
   if (!pause.scope.app.empty()) what += " for app `" + pause.scope.app + "`";
   if (!pause.scope.upstream.empty()) what += " for upstream `" + pause.scope.upstream + "`";
-  return {
-      503,
-      "PAUSED",
-      what + " (by " + pause.by + " since " + rfc3339(pause.since) + "); `bridge55 resume` allows them again",
-      {},
-      {}};
+  std::string narrowed;
+  if (!pause.scope.app.empty()) narrowed += " --app " + pause.scope.app;
+  if (!pause.scope.upstream.empty()) narrowed += " --upstream " + pause.scope.upstream;
+  return {503,
+          "PAUSED",
+          what + " (by " + pause.by + " since " + rfc3339(pause.since) + "); `bridge55 resume" + narrowed +
+              "` allows them again",
+          {},
+          {}};
 }
 
 local::Refusal emergency(std::string_view upstream, const Emergency& emergency) {

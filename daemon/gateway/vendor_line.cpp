@@ -21,6 +21,7 @@ Reply reply_of(const Refusal& refusal) {
   reply.message = refusal.status == 0 ? "the daemon is stopping" : refusal.message;
   for (const auto& [name, value] : refusal.headers) {
     if (name == "Retry-After") reply.retry_after = std::chrono::seconds(std::stoll(value));
+    if (name.starts_with("X-RateLimit-")) reply.headers.emplace_back(name, value);
   }
   return reply;
 }

@@ -92,6 +92,10 @@ void append_wrapping(std::string& out, const Wrapping& wrapping) {
   add(out, "Vary", "Origin");
 }
 
+std::string_view reason_of(unsigned status) {
+  return phrase_of(status).reason;
+}
+
 Answer answer_of(const Refusal& refusal) {
   Answer answer;
   answer.status = refusal.status;

@@ -30,6 +30,8 @@ std::string render(const Answer& answer, const Wrapping& wrapping);
 // The head of an answer whose body follows until the connection closes, or of a 101.
 std::string render_stream_head(const Answer& answer, const Wrapping& wrapping);
 
+std::string_view reason_of(unsigned status);  // RFC 9110, 15
+
 // The header lines that every answer has: request id and CORS.
 void append_wrapping(std::string& out, const Wrapping& wrapping);
 

@@ -32,7 +32,9 @@ void add_method(std::string& allow, std::string_view method) {
 std::string not_found_text(std::string_view path) {
   if (path == "/state" || path.starts_with("/state/"))
     return "the state of sources is not served by this version";
-  return "nothing is served here; GET /status, /events, /events/page, /metrics, /healthz and /readyz are";
+  return "nothing is served here; GET /status, /events, /events/page, /trades/{requestUuid}, /metrics, "
+         "/healthz and "
+         "/readyz are, and everything below the name of an upstream of the config, such as /abp/accounts";
 }
 
 }  // namespace
