@@ -24,9 +24,8 @@ net::awaitable<net::error_code> collect(Errand& errand, std::size_t limit, std::
 
 std::vector<std::pair<std::string, std::string>> owned_headers(const net::ResponseHead& head) {
   std::vector<std::pair<std::string, std::string>> headers;
-  for (const net::HttpField& field : head.fields) {
-    if (passes_down(head, field.name)) headers.emplace_back(field.name, field.value);
-  }
+  for (const net::HttpField& field : pass_down(head))
+    headers.emplace_back(field.name, field.value);
   return headers;
 }
 

@@ -19,7 +19,6 @@ using config::Scope;
 using local::Refusal;
 
 constexpr std::string_view kTrades = "/trades/";
-constexpr std::string_view kPausesSwitch = "pauses", kEmergencySwitch = "emergency:";
 constexpr std::size_t kLeastRemembered = 1024;
 
 constexpr unsigned bits(Scope scope) {

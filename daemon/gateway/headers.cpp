@@ -73,9 +73,16 @@ void pass_up(const local::Head& head, std::string_view key_header, std::vector<n
   }
 }
 
-bool passes_down(const net::ResponseHead& head, std::string_view name) {
-  if (in(kHopByHop, name) || in(kNotDown, name) || is_ours(name)) return false;
-  return !head.lists("connection", name);
+std::vector<net::HttpField> pass_down(const net::ResponseHead& head) {
+  const bool names_more = !head.get("connection").empty();
+  std::vector<net::HttpField> fields;
+  fields.reserve(head.fields.size());
+  for (const net::HttpField& field : head.fields) {
+    if (in(kHopByHop, field.name) || in(kNotDown, field.name) || is_ours(field.name)) continue;
+    if (names_more && head.lists("connection", field.name)) continue;
+    if (!poses_as_us(field)) fields.push_back(field);
+  }
+  return fields;
 }
 
 bool mask_key(std::string& text, std::string_view key) {
@@ -93,13 +100,8 @@ void append_line(std::string& lines, std::string_view name, std::string_view val
 }
 
 void append_lines(const net::ResponseHead& head, std::string& lines) {
-  const bool names_more = !head.get("connection").empty();
-  for (const net::HttpField& field : head.fields) {
-    if (in(kHopByHop, field.name) || in(kNotDown, field.name) || is_ours(field.name)) continue;
-    if (names_more && head.lists("connection", field.name)) continue;
-    if (poses_as_us(field)) continue;
+  for (const net::HttpField& field : pass_down(head))
     append_line(lines, field.name, field.value);
-  }
 }
 
 }  // namespace bridge55::gateway

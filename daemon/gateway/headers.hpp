@@ -14,9 +14,8 @@ namespace bridge55::gateway {
 // Appends views of what goes upstream of an app's request. `key_header`: the upstream's, besides the usual.
 void pass_up(const local::Head& head, std::string_view key_header, std::vector<net::HttpField>& fields);
 
-// Whether a field of upstream's answer goes to the app.
-bool passes_down(const net::ResponseHead& head, std::string_view name);
-// Header lines of all that do.
+// Views of what goes to the app of an answer's fields, and the same as header lines.
+std::vector<net::HttpField> pass_down(const net::ResponseHead& head);
 void append_lines(const net::ResponseHead& head, std::string& lines);
 // Overwrites a key that upstream says back, byte for byte with asterisks. False: it is not in there.
 bool mask_key(std::string& text, std::string_view key);

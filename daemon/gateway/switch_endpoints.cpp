@@ -120,7 +120,7 @@ net::awaitable<void> Gateway::serve_switch(local::Exchange& exchange, bool pause
   auto durable = std::make_shared<asio::steady_timer>(setup_.io);
   auto done = std::make_shared<bool>(false);
   durable->expires_after(kDurableWithin);
-  setup_.hub.journal().store_switch("pauses", pauses_.text(), [durable, done] {
+  setup_.hub.journal().store_switch(std::string(kPausesSwitch), pauses_.text(), [durable, done] {
     *done = true;
     durable->cancel();
   });

@@ -6,6 +6,9 @@
 namespace bridge55::gateway {
 namespace {
 
+constexpr std::string_view kUnreadable =
+    R"({"active":true,"payload":{"active":true,"reason":"the journal's record of it is damaged"}})";
+
 std::string text_at(std::string_view object, std::string_view path) {
   const std::string_view token = json::find(object, path);
   return token.empty() || !json::is_string(token) ? std::string() : json::text(token);
@@ -97,7 +100,8 @@ std::string Emergency::text() const {
 }
 
 void Emergency::restore(std::string_view text) {
-  if (!json::validate_copy(text).empty()) return;
+  if (text.empty()) return;
+  if (!json::validate_copy(text).empty()) text = kUnreadable;
   active_ = json::find(text, "active") == "true";
   stale_ = true;  // the session that told it was the last run's
   payload_ = json::find(text, "payload");

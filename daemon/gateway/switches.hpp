@@ -13,6 +13,9 @@
 
 namespace bridge55::gateway {
 
+// Their names among the journal's switches; an emergency's is followed by its upstream.
+inline constexpr std::string_view kPausesSwitch = "pauses", kEmergencySwitch = "emergency:";
+
 // Which placements a pause stops: an empty member narrows nothing.
 struct PauseScope {
   std::string app, upstream;
@@ -54,6 +57,7 @@ class Emergency {
   std::string status() const;  // JSON: active, stale, overruled_by, since, payload
 
   std::string text() const;  // empty: nothing was told
+  // What cannot be read counts as an emergency: nobody can say that there was none.
   void restore(std::string_view text);
 
  private:

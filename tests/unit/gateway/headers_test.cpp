@@ -72,6 +72,15 @@ TEST(HeadersDown, FramingAndWhatLoosensABrowsersRulesStayBehind) {
   EXPECT_EQ(lines, "Set-Cookie: a\r\nSet-Cookie: b\r\nX-RateLimit-Limit: 9\r\nRetry-After: 1\r\n");
 }
 
+TEST(HeadersDown, UpstreamCannotSpeakInTheDaemonsName) {
+  net::ResponseHead head;
+  head.fields = {{"Proxy-Status", "bridge55; error=x"},
+                 {"Proxy-Status", "cdn; error=x"},
+                 {"Cache-Status", "bridge55; hit"}};
+  ASSERT_EQ(pass_down(head).size(), 1u);
+  EXPECT_EQ(pass_down(head)[0].value, "cdn; error=x");
+}
+
 TEST(KeyInAnswer, WhatUpstreamSaysBackIsMaskedInItsLength) {
   std::string text = R"({"api_key":"secret-1","again":"secret-1"})";
   EXPECT_TRUE(mask_key(text, "secret-1"));

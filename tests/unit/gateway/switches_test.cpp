@@ -80,7 +80,8 @@ TEST(Emergencies, AnOverruleHoldsUntilTheNextChange) {
 
 TEST(Emergencies, WhatSaysNeitherOnNorOffChangesNothing) {
   Emergency emergency;
-  for (const char* vague : {"{}", "[]", R"({"status":"active"})", R"({"active":"true"})", R"({"active":1})"}) {
+  for (const char* vague :
+       {"{}", "[]", R"({"status":"active"})", R"({"active":"true"})", R"({"active":1})"}) {
     EXPECT_FALSE(emergency.told(vague, kThen)) << vague;
     EXPECT_EQ(emergency.text(), "") << vague;
   }
@@ -97,6 +98,17 @@ TEST(Emergencies, WhatAnEarlierSessionToldStillBlocksAndIsStale) {
   EXPECT_EQ(json::find(emergency.status(), "stale"), "true");
   emergency.told(R"({"active":true})", kThen);
   EXPECT_EQ(json::find(emergency.status(), "stale"), "false");
+}
+
+TEST(Emergencies, ARecordThatCannotBeReadBlocksUntilSomebodyKnowsBetter) {
+  Emergency none, damaged;
+  none.restore("");
+  EXPECT_FALSE(none.blocks());
+  damaged.restore("damaged");
+  EXPECT_TRUE(damaged.blocks());
+  EXPECT_EQ(json::find(damaged.status(), "stale"), "true");
+  EXPECT_TRUE(damaged.told(R"({"active":false})", kThen));
+  EXPECT_FALSE(damaged.blocks());
 }
 
 TEST(Emergencies, ARestartRemembersValueAndOverrule) {
