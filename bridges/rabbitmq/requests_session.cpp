@@ -1,5 +1,6 @@
 #include "bridges/rabbitmq/requests_session.hpp"
 
+#include "bridges/rabbitmq/receive.hpp"
 #include "daemon/base/crash_point.hpp"
 
 #include <algorithm>
@@ -12,7 +13,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr int kReads = 16;  // before anything else gets its turn, whatever the broker sends
 constexpr auto kPoliteClose = 500ms;
 constexpr auto kForever = 24h;
 constexpr auto kRetryAfter = 1s;
@@ -81,25 +81,11 @@ std::optional<Trouble> RequestsSession::flush() {
 }
 
 std::optional<Trouble> RequestsSession::receive(bool& more) {
-  for (int i = 0; i < kReads; ++i) {
-    std::size_t count = 0;
-    const auto space = reader_.space();
-    const Connection::Io result = connection_->read(space, count);
-    if (result == Connection::Io::again) return std::nullopt;
-    if (result == Connection::Io::closed) return Trouble{connection_->why_closed()};
-    reader_.received(count);
-    heartbeats_.received(SteadyClock::now());
-    BrokerSaid said;
-    FrameReader::Next next = reader_.next(said);
-    for (; next == FrameReader::Next::frame; next = reader_.next(said)) {
-      if (auto trouble = heard(said)) return trouble;
-      if (auto trouble = content(said)) return trouble;
-    }
-    if (next == FrameReader::Next::malformed) return Trouble{"the broker sent a malformed frame"};
-    if (count < space.size() && !connection_->tls()) return std::nullopt;
-  }
-  more = true;
-  return std::nullopt;
+  const auto take = [this](const BrokerSaid& said) -> std::optional<Trouble> {
+    if (auto trouble = heard(said)) return trouble;
+    return content(said);
+  };
+  return receive_frames(*connection_, reader_, heartbeats_, more, take);
 }
 
 std::optional<Trouble> RequestsSession::heard(const BrokerSaid& said) {

@@ -1,5 +1,6 @@
 #include "bridges/rabbitmq/session.hpp"
 
+#include "bridges/rabbitmq/receive.hpp"
 #include "daemon/base/crash_point.hpp"
 
 #include <algorithm>
@@ -16,8 +17,6 @@ using namespace std::chrono_literals;
 // long in waiting.
 constexpr std::size_t kBatchBytes = 128 << 10;
 constexpr std::size_t kPieces = 512;
-// Reads before anything else gets its turn, whatever the broker sends.
-constexpr int kReads = 16;
 constexpr auto kPoliteClose = 500ms;
 constexpr auto kForever = 24h;
 
@@ -101,26 +100,8 @@ std::optional<Trouble> Session::flush() {
 }
 
 std::optional<Trouble> Session::receive(bool& more) {
-  for (int i = 0; i < kReads; ++i) {
-    std::size_t count = 0;
-    const auto space = reader_.space();
-    const Connection::Io result = connection_->read(space, count);
-    if (result == Connection::Io::again) return std::nullopt;
-    if (result == Connection::Io::closed) return Trouble{connection_->why_closed()};
-    reader_.received(count);
-    heartbeats_.received(SteadyClock::now());
-    BrokerSaid said;
-    FrameReader::Next next = reader_.next(said);
-    for (; next == FrameReader::Next::frame; next = reader_.next(said)) {
-      if (auto trouble = heard(said)) return trouble;
-    }
-    if (next == FrameReader::Next::malformed) return Trouble{"the broker sent a malformed frame"};
-    // A short read emptied the socket; asking once more would only be told so. TLS may hold more than it
-    // gave.
-    if (count < space.size() && !connection_->tls()) return std::nullopt;
-  }
-  more = true;
-  return std::nullopt;
+  const auto take = [this](const BrokerSaid& said) -> std::optional<Trouble> { return heard(said); };
+  return receive_frames(*connection_, reader_, heartbeats_, more, take);
 }
 
 std::optional<Trouble> Session::heard(const BrokerSaid& said) {
