@@ -36,6 +36,8 @@ class SourceHost {
   // A `bridge` event about this source: channel `session`, `gap`, `quarantine`; payload is a JSON object.
   virtual void say(std::string_view channel, std::string_view event, std::string_view payload,
                    std::string_view source) = 0;
+  // The answer to a login as it came, before the session is said to be up.
+  virtual void login_answered(std::string_view /*answer*/) {}
   // End of what could be read at once: live consumers are woken here, once for the whole batch.
   virtual void flush() = 0;
   // Whether the source must stop reading (the journal's inbox is full); `resume` of the source is called when

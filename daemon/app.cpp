@@ -1,11 +1,14 @@
 #include "daemon/app.hpp"
 
 #include "bridges/apis.hpp"
+#include "bridges/scraping/relay_handler.hpp"
+#include "bridges/scraping/standing/standing.hpp"
 #include "config/loader.hpp"
 #include "daemon/base/crash_point.hpp"
 #include "daemon/base/log.hpp"
 #include "daemon/base/metrics.hpp"
 #include "daemon/base/sd_notify.hpp"
+#include "daemon/dropin_wiring.hpp"
 #include "daemon/events/hub.hpp"
 #include "daemon/events/journal.hpp"
 #include "daemon/events/json.hpp"
@@ -79,11 +82,13 @@ class Daemon {
   void open();
   void handle_journal();
   local::Providers providers();
+  gateway::UpstreamPtr scraping_upstream(std::string_view name) const;
   void tick();
   void watch();
   void wait_for_signal();
   local::Outcome reload(const std::string& who);
   void drain(const char* why);
+  void sources_stopped();
   void finish();
   Snapshot snapshot() const;
 
@@ -99,6 +104,9 @@ class Daemon {
   std::unique_ptr<events::Journal> journal_;
   std::unique_ptr<events::Hub> hub_;
   std::unique_ptr<gateway::Gateway> gateway_;
+  std::unique_ptr<scraping::RelayHandler> relays_;
+  std::unique_ptr<scraping::standing::Standing> standing_;
+  std::unique_ptr<dropin::DropIns> dropins_;
   std::unique_ptr<local::Server> server_;
   std::unique_ptr<Sinks> sinks_;
   std::unique_ptr<Upstreams> upstreams_;
@@ -146,7 +154,10 @@ void Daemon::open() {
 
   // 2. The hub: numbers what arrives, above every id of the past.
   hub_ = std::make_unique<events::Hub>(*journal_, metrics_, recovered_);
-  hub_->on_resume([this] { upstreams_->resume(); });
+  hub_->on_resume([this] {
+    upstreams_->resume();
+    standing_->resume();
+  });
   handle_journal();
 
   // 3. The gateway: what the last run left open is looked up before any app can ask.
@@ -155,6 +166,13 @@ void Daemon::open() {
       gateway::Gateway::Setup{io_, *hub_, metrics_, bridges::make_api, config_.journal.path + ".sends"},
       config_, recovered_);
   gateway_->resume(recovered_);
+  relays_ = std::make_unique<scraping::RelayHandler>(scraping::RelayHandler::Setup{
+      io_, metrics_, [this](std::string_view name) { return scraping_upstream(name); }});
+  standing_ = std::make_unique<scraping::standing::Standing>(scraping::standing::Standing::Setup{
+      io_, *hub_, metrics_, [this](std::string_view name) { return gateway_->upstream(name); }});
+
+  dropins_ = make_dropins(io_, [this]() -> Upstreams& { return *upstreams_; });
+  dropins_->apply(config_.upstreams);
 
   // 4. The local door, and behind it the sinks, each where it stood.
   server_ = std::make_unique<local::Server>(io_, door_settings(config_), *hub_, metrics_, providers());
@@ -173,10 +191,11 @@ void Daemon::open() {
     gateway_->emergency_told(source, payload);
   };
   watch.ended = [this](std::string_view source) { gateway_->session_ended(source); };
+  listen(watch, *dropins_);
   upstreams_ = std::make_unique<Upstreams>(io_, *hub_, metrics_, std::move(watch));
-  upstreams_->apply(config_.upstreams, recovered_.fresh        ? ""
-                                       : recovered_.clean_stop ? "restart"
-                                                               : "unclean_stop");
+  const std::string opening_gap = recovered_.fresh ? "" : recovered_.clean_stop ? "restart" : "unclean_stop";
+  upstreams_->apply(config_.upstreams, opening_gap);
+  standing_->apply(config_, opening_gap);
 }
 
 void Daemon::handle_journal() {
@@ -227,13 +246,21 @@ local::Providers Daemon::providers() {
   providers.reload = [this](const local::App& app) {
     return reload(app.name.empty() ? "a local app" : app.name);
   };
-  providers.handlers = {gateway_.get()};
+  providers.handlers = {relays_.get(), standing_.get(), dropins_.get(), gateway_.get()};
   providers.consumer_expired = [this](const events::ConsumerRecord& consumer) {
     hub_->say("control", "CONSUMER_EXPIRED",
               R"({"consumer":)" + json::quoted(consumer.name) + R"(,"cursor":")" +
                   std::to_string(consumer.cursor) + "\"}");
   };
   return providers;
+}
+
+gateway::UpstreamPtr Daemon::scraping_upstream(std::string_view name) const {
+  for (const config::Upstream& upstream : config_.upstreams) {
+    if (upstream.kind == config::UpstreamKind::scraping && (name.empty() || upstream.name == name))
+      return gateway_->upstream(upstream.name);
+  }
+  return nullptr;
 }
 
 Snapshot Daemon::snapshot() const {
@@ -243,6 +270,8 @@ Snapshot Daemon::snapshot() const {
   now.uptime = std::chrono::duration_cast<std::chrono::seconds>(SteadyClock::now() - started_);
   if (upstreams_) now.sessions = upstreams_->status();
   if (upstreams_) now.gaps = upstreams_->open_gaps();
+  now.relays = standing_->status();
+  now.relay_gaps = standing_->open_gaps();
   if (sinks_) now.sinks = sinks_->status();
   if (server_) now.consumers = server_->consumers();
   now.journal = journal_->stats();
@@ -342,7 +371,9 @@ local::Outcome Daemon::reload(const std::string& who) {
     gauge.set(0);
   }
   crash_point("reload.sinks");
+  dropins_->apply(config_.upstreams);
   upstreams_->apply(config_.upstreams);
+  standing_->apply(config_);
   crash_point("reload.applied");
   log::info("the changed config is in force", {{"by", who}, {"config_hash", launch_.config_hash}});
   hub_->say("control", "RELOADED", by + R"(,"config_hash":")" + launch_.config_hash + "\"}");
@@ -366,24 +397,33 @@ void Daemon::drain(const char* why) {
   sinks_->pause_requests();
   server_->stop_accepting();  // first: no placement may come in while nobody hears an emergency
   gateway_->drain();
-  upstreams_->stop([this] {
-    crash_point("drain.upstreams_stopped");
-    const auto go_on = [this] {
-      server_->drain(kDrain, [this] {
-        gateway_->stop();
-        sinks_->stop(kDrain, [this] {
-          // What trades came to is stored behind their events: these have to be on disk first.
-          if (!journal_->stats().writable) return finish();
-          journal_->barrier([this] { finish(); });
-        });
+  relays_->drain(SteadyClock::now() + kDrain - 1s);
+  const auto left = std::make_shared<int>(2);
+  const auto stopped = [this, left] {
+    if (--*left == 0) sources_stopped();
+  };
+  standing_->stop(stopped);
+  upstreams_->stop(stopped);
+}
+
+void Daemon::sources_stopped() {
+  crash_point("drain.upstreams_stopped");
+  const auto go_on = [this] {
+    server_->drain(kDrain, [this] {
+      relays_->stop();
+      gateway_->stop();
+      sinks_->stop(kDrain, [this] {
+        // What trades came to is stored behind their events: these have to be on disk first.
+        if (!journal_->stats().writable) return finish();
+        journal_->barrier([this] { finish(); });
       });
-    };
-    if (journal_->stats().writable) {
-      journal_->barrier(go_on);
-    } else {
-      go_on();  // a full disk would let nobody through
-    }
-  });
+    });
+  };
+  if (journal_->stats().writable) {
+    journal_->barrier(go_on);
+  } else {
+    go_on();  // a full disk would let nobody through
+  }
 }
 
 void Daemon::finish() {

@@ -71,6 +71,29 @@ Json of(const events::SinkPump::Status& sink) {
           {"lag_seconds", sink.lag_seconds}};
 }
 
+Json of(const scraping::standing::RelayStatus& relay) {
+  Json out = {{"name", relay.name},
+              {"source", relay.source},
+              {"kind", scraping::standing::name_of(relay.kind)},
+              {"state", name_of(relay.state)},
+              {"reason", relay.reason},
+              {"since", time_or_null(relay.since)},
+              {"last_event_at", time_or_null(relay.last_event_at)},
+              {"node_id", relay.node_id.empty() ? Json() : Json(relay.node_id)},
+              {"reconnects", relay.reconnects},
+              {"attached", relay.attached},
+              {"received", relay.received},
+              {"sent", relay.sent},
+              {"quarantined", relay.quarantined}};
+  if (relay.kind == config::RelayKind::fetch) {
+    out["polls"] = {{"all", relay.polls},
+                    {"unchanged", relay.unchanged},
+                    {"blocked", relay.blocked},
+                    {"failed", relay.failed}};
+  }
+  return out;
+}
+
 Json of(const local::ConsumerStatus& consumer, bool named) {
   Json out = {{"endpoint", consumer.endpoint},
               {"cursor", std::to_string(consumer.cursor)},
@@ -110,11 +133,17 @@ std::string status_json(const Snapshot& now, bool name_consumers) {
   out["consumers"] = Json::array();
   for (const auto& consumer : now.consumers)
     out["consumers"].push_back(of(consumer, name_consumers));
-  out["relays"] = Json::array();
+  out["relays"] = each(now.relays);
   out["gaps"] = Json::array();
   for (const auto& gap : now.gaps) {
     out["gaps"].push_back(
         {{"source", gap.source}, {"reason", gap.reason}, {"since", time_or_null(gap.since)}});
+  }
+  for (const auto& gap : now.relay_gaps) {
+    out["gaps"].push_back({{"source", gap.source},
+                           {"relay", gap.relay},
+                           {"reason", gap.reason},
+                           {"since", time_or_null(gap.since)}});
   }
   out["limits"] = Json::parse(now.limits, nullptr, false);
   out["journal"] = of(now.journal);
@@ -145,10 +174,17 @@ std::vector<local::Check> readiness(const Snapshot& now, const std::vector<std::
         std::string(name_of(sink.state)) + (sink.reason.empty() ? "" : ": " + sink.reason);
     checks.push_back({sink.name, up, up ? "" : why, counts(sink.name)});
   }
+  // `all` is every session and sink; a target far away must not decide over all of them.
+  for (const auto& relay : now.relays) {
+    if (std::find(require.begin(), require.end(), relay.name) == require.end()) continue;
+    const bool up = relay.state == bridges::SessionState::up;
+    const std::string why = std::string(name_of(relay.state)) + (relay.reason.empty() ? "" : ": " + relay.reason);
+    checks.push_back({relay.name, up, up ? "" : why, true});
+  }
   for (const std::string& name : require) {
     const bool known = name == "all" || std::any_of(checks.begin(), checks.end(),
                                                     [&](const auto& check) { return check.name == name; });
-    if (!known) checks.push_back({name, false, "no session or sink has this name", true});
+    if (!known) checks.push_back({name, false, "no session, sink or relay has this name", true});
   }
   return checks;
 }

@@ -2,6 +2,7 @@
 // what it is given.
 #pragma once
 
+#include "bridges/scraping/standing/relay_status.hpp"
 #include "bridges/source.hpp"
 #include "daemon/events/sink_pump.hpp"
 #include "daemon/local/server.hpp"
@@ -20,6 +21,8 @@ struct Snapshot {
   std::vector<events::SinkPump::Status> sinks;
   std::vector<local::ConsumerStatus> consumers;
   std::vector<Upstreams::Gap> gaps;
+  std::vector<scraping::standing::RelayStatus> relays;
+  std::vector<scraping::standing::RelayGap> relay_gaps;
   events::JournalStats journal;
   bool draining = false;
   std::string limits = "[]", paused = "[]", emergency = "{}";  // JSON, of the gateway
@@ -28,7 +31,7 @@ struct Snapshot {
 // `name_consumers`: the asker may see whose consumers they are (scope admin).
 std::string status_json(const Snapshot& now, bool name_consumers);
 
-// Listeners, journal and draining decide; sessions and sinks only where `require` names them (or `all`).
+// Listeners, journal and draining decide; sessions and sinks, and relays by name, only where `require` names them (or `all`).
 std::vector<local::Check> readiness(const Snapshot& now, const std::vector<std::string>& require);
 
 // One line for `systemctl status`.

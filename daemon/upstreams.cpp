@@ -1,11 +1,11 @@
 #include "daemon/upstreams.hpp"
 
-#include "bridges/upstream/make_source.hpp"
 #include "daemon/base/log.hpp"
 #include "daemon/base/metrics.hpp"
 #include "daemon/events/json.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -24,6 +24,9 @@ struct Upstreams::Entry : bridges::SourceHost {
   void say(std::string_view channel, std::string_view event, std::string_view payload,
            std::string_view about) override {
     if (channel == "session" && event == "UP") owner.hub_.session_began(about);
+    // One that is being replaced speaks for its successor no more.
+    if (channel == "session" && owner.serves(*this) && owner.watch_.session)
+      owner.watch_.session(settings.name, event == "UP");
     if (channel == "session" && event == "DOWN" && owner.watch_.ended) owner.watch_.ended(settings.name);
     if (channel == "gap") {
       if (event == "DETECTED") {
@@ -32,15 +35,20 @@ struct Upstreams::Entry : bridges::SourceHost {
       } else {
         owner.gaps_.erase(std::string(about));
       }
+      if (event == "UNRECOVERED" && owner.watch_.events_lost) owner.watch_.events_lost(settings.name);
     }
     owner.hub_.say(channel, event, payload, about);
+  }
+  void login_answered(std::string_view answer) override {
+    if (owner.serves(*this) && owner.watch_.login_answered)
+      owner.watch_.login_answered(settings.name, answer);
   }
   void flush() override { owner.hub_.flush(); }
   bool must_pause() const override { return owner.hub_.must_pause(); }
 
   Upstreams& owner;
   config::Upstream settings;
-  std::unique_ptr<bridges::Source> source;
+  std::unique_ptr<upstream::GrowingSource> source;
 };
 
 Upstreams::Upstreams(boost::asio::io_context& io, events::Hub& hub, metrics::Registry& metrics, Watch watch)
@@ -61,9 +69,11 @@ void Upstreams::apply(const std::vector<config::Upstream>& wanted, const std::st
     auto entry = std::make_unique<Entry>(*this, settings);
     const bool replaces = std::any_of(before.begin(), before.end(),
                                       [&](const auto& e) { return e && e->settings.name == settings.name; });
-    entry->source = bridges::make_source(io_, settings, *entry, metrics_, replaces ? "reload" : opening_gap);
-    entry->source->start();
+    const upstream::GrowingSource::Parts parts{io_, *entry, metrics_, replaces ? "reload" : opening_gap};
+    entry->source = std::make_unique<upstream::GrowingSource>(parts, settings);
+    if (replaces && watch_.session) watch_.session(settings.name, false);
     entries_.push_back(std::move(entry));
+    entries_.back()->source->start();
   }
   for (auto& entry : before) {
     if (entry) remove(std::move(entry), [] {});
@@ -72,7 +82,7 @@ void Upstreams::apply(const std::vector<config::Upstream>& wanted, const std::st
 
 void Upstreams::remove(std::unique_ptr<Entry> entry, std::function<void()> removed) {
   const std::string name = entry->settings.name;
-  bridges::Source& source = *entry->source;
+  upstream::GrowingSource& source = *entry->source;
   auto shared = std::make_shared<std::unique_ptr<Entry>>(std::move(entry));
   source.stop([this, name, shared, removed = std::move(removed)] {
     // The source may be on the stack here: it is destroyed from the loop.
@@ -88,6 +98,18 @@ void Upstreams::remove(std::unique_ptr<Entry> entry, std::function<void()> remov
       removed();
     });
   });
+}
+
+bool Upstreams::serves(const Entry& entry) const {
+  return std::any_of(entries_.begin(), entries_.end(), [&](const auto& one) { return one.get() == &entry; });
+}
+
+void Upstreams::grow(std::string_view source, std::vector<std::string> channels,
+                     std::function<void(upstream::Grown)> done) {
+  for (auto& entry : entries_) {
+    if (entry->settings.name == source) return entry->source->grow(std::move(channels), std::move(done));
+  }
+  boost::asio::post(io_, [done = std::move(done)] { done(upstream::Grown::unavailable); });
 }
 
 void Upstreams::durable(events::EventId id) {
@@ -115,7 +137,7 @@ void Upstreams::stop(std::function<void()> stopped) {
 std::vector<bridges::SessionStatus> Upstreams::status() const {
   std::vector<bridges::SessionStatus> all;
   for (const auto& entry : entries_)
-    all.push_back(entry->source->status());
+    std::ranges::copy(entry->source->statuses(), std::back_inserter(all));
   return all;
 }
 

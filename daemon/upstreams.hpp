@@ -3,6 +3,7 @@
 #pragma once
 
 #include "bridges/source.hpp"
+#include "bridges/upstream/growing_source.hpp"
 #include "config/config.hpp"
 #include "daemon/events/hub.hpp"
 
@@ -30,6 +31,11 @@ class Upstreams {
   struct Watch {
     std::function<void(std::string_view source, std::string_view payload)> emergency;
     std::function<void(std::string_view source)> ended;
+    // What the drop-in endpoints want to hear: whether a session came up or went down, its login's answer,
+    // and that a gap ended UNRECOVERED.
+    std::function<void(std::string_view source, bool up)> session;
+    std::function<void(std::string_view source, std::string_view answer)> login_answered;
+    std::function<void(std::string_view source)> events_lost;
   };
   Upstreams(boost::asio::io_context& io, events::Hub& hub, metrics::Registry& metrics, Watch watch);
   ~Upstreams();
@@ -38,6 +44,10 @@ class Upstreams {
   // not touched. `opening_gap`: new sessions begin with a gap for this reason, because nobody knows what was
   // missed before (empty: nothing was).
   void apply(const std::vector<config::Upstream>& wanted, const std::string& opening_gap = {});
+  // Makes an upstream's subscription ask for these channels, without losing an event. `done` is called from
+  // the loop.
+  void grow(std::string_view source, std::vector<std::string> channels,
+            std::function<void(upstream::Grown)> done);
   void durable(events::EventId id);
   void resume();
   void stop(std::function<void()> stopped);
@@ -46,6 +56,7 @@ class Upstreams {
 
  private:
   struct Entry;
+  bool serves(const Entry& entry) const;
   void remove(std::unique_ptr<Entry> entry, std::function<void()> removed);
 
   boost::asio::io_context& io_;

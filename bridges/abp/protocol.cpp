@@ -34,13 +34,9 @@ class AbpProtocol final : public upstream::Protocol {
   explicit AbpProtocol(const config::Upstream& settings) : settings_(settings) {}
 
   std::string login(bool reliable_delivery) const override {
-    // An empty list asks for everything; in any other, `emergency` is always wanted: it stops placements.
-    std::vector<std::string> channels = settings_.channels;
-    if (!channels.empty() && std::ranges::find(channels, "emergency") == channels.end())
-      channels.push_back("emergency");
     std::vector<upstream::Member> members = {{"type", R"("login")"},
                                              {"apiKey", json::quoted(settings_.api_key.reveal())},
-                                             {"channels", upstream::channel_list(channels)}};
+                                             {"channels", upstream::channel_list(channels_of(settings_))}};
     if (reliable_delivery) members.push_back({"reliableDelivery", "true"});
     return upstream::merged_object(std::move(members), settings_.login);
   }
@@ -57,6 +53,13 @@ class AbpProtocol final : public upstream::Protocol {
 };
 
 }  // namespace
+
+std::vector<std::string> channels_of(const config::Upstream& settings) {
+  std::vector<std::string> channels = settings.channels;
+  if (!channels.empty() && std::ranges::find(channels, "emergency") == channels.end())
+    channels.push_back("emergency");
+  return channels;
+}
 
 std::unique_ptr<upstream::Protocol> make_protocol(const config::Upstream& settings) {
   return std::make_unique<AbpProtocol>(settings);

@@ -30,14 +30,12 @@ class MmProtocol final : public upstream::Protocol {
   explicit MmProtocol(const config::Upstream& settings) : settings_(settings) {}
 
   std::string login(bool reliable_delivery) const override {
-    std::vector<std::string> channels = settings_.channels.empty() ? kAllChannels : settings_.channels;
-    if (std::ranges::find(channels, "emergency") == channels.end()) channels.push_back("emergency");
     const std::string key = json::quoted(settings_.api_key.reveal());
     // `api_key` in this edition, `apiKey` in the later one; `login: {apiKey: null}` takes one away.
     std::vector<upstream::Member> members = {{"type", R"("subscribe")"},
                                              {"api_key", key},
                                              {"apiKey", key},
-                                             {"channels", upstream::channel_list(channels)}};
+                                             {"channels", upstream::channel_list(channels_of(settings_))}};
     if (reliable_delivery) members.push_back({"reliableDelivery", "true"});
     return upstream::merged_object(std::move(members), settings_.login);
   }
@@ -54,6 +52,12 @@ class MmProtocol final : public upstream::Protocol {
 };
 
 }  // namespace
+
+std::vector<std::string> channels_of(const config::Upstream& settings) {
+  std::vector<std::string> channels = settings.channels.empty() ? kAllChannels : settings.channels;
+  if (std::ranges::find(channels, "emergency") == channels.end()) channels.push_back("emergency");
+  return channels;
+}
 
 std::unique_ptr<upstream::Protocol> make_protocol(const config::Upstream& settings) {
   return std::make_unique<MmProtocol>(settings);

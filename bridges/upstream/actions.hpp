@@ -26,6 +26,8 @@ class Actions {
   virtual void say(std::string_view channel, std::string_view event, std::string_view payload) = 0;
   virtual void log(bool warning, std::string_view message, std::string_view about) = 0;
   virtual void count(Counter counter) = 0;
+  // The login's answer as it came, ahead of `logged_in`.
+  virtual void answered(std::string_view /*login_answer*/) {}
   // The login was answered, or needs no answer.
   virtual void logged_in(std::string_view subscription, std::string_view channels) = 0;
 };

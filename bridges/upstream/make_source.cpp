@@ -27,11 +27,12 @@ std::unique_ptr<upstream::Protocol> upstream::make_protocol(const config::Upstre
 
 std::unique_ptr<bridges::Source> bridges::make_source(boost::asio::io_context& io,
                                                       const config::Upstream& settings, SourceHost& host,
-                                                      metrics::Registry& metrics, std::string opening_gap) {
+                                                      metrics::Registry& metrics, std::string opening_gap,
+                                                      unsigned slot) {
   if (!settings.tls.verify) {
     log::warning("tls.verify is false: anybody may pose as this upstream", {{"source", settings.name}});
   }
-  const upstream::WsSession::Parts parts{io, host, metrics, 0, std::move(opening_gap)};
+  const upstream::WsSession::Parts parts{io, host, metrics, slot, std::move(opening_gap)};
   return std::make_unique<upstream::WsSession>(parts, settings);
 }
 

@@ -30,6 +30,7 @@ struct Incoming {
   std::string message;
   // Of a login's answer (vendor docs, ABP WebSocket, "Login confirmation"; MM WebSocket, "Confirmation").
   std::string_view subscription, channels;
+  std::string_view answer;  // all of it
   bool acknowledgments = false, batch_ack = false;
   bool require_ack = true;  // false where the frame says so itself
 

@@ -228,8 +228,13 @@ void WsSession::Run::count_reconnect(Cause cause) {
       .add();
 }
 
+void WsSession::Run::answered(std::string_view login_answer) {
+  if (!abandoned_) host_.login_answered(login_answer);
+}
+
 void WsSession::Run::logged_in(std::string_view subscription, std::string_view channels) {
   if (!abandoned_) up_->set(1);
+  counted_up_ = true;
   lifecycle_.came_up(now(), subscription, channels);
 }
 

@@ -61,6 +61,7 @@ class WsSession::Run final : public Actions, public std::enable_shared_from_this
   void say(std::string_view channel, std::string_view event, std::string_view payload) override;
   void log(bool warning, std::string_view message, std::string_view about) override;
   void count(Counter counter) override;
+  void answered(std::string_view login_answer) override;
   void logged_in(std::string_view subscription, std::string_view channels) override;
 
   asio::io_context& io_;
@@ -80,7 +81,8 @@ class WsSession::Run final : public Actions, public std::enable_shared_from_this
   std::uint16_t violated_ = 0;  // close code for a violation
   asio::steady_timer timer_;    // retry delay, or a pause
 
-  bool started_ = false, stopping_ = false, abandoned_ = false, pausing_ = false;
+  bool started_ = false, stopping_ = false, abandoned_ = false, pausing_ = false,
+       counted_up_ = false;
   std::function<void()> stopped_;
   metrics::Value *up_ = nullptr, *last_message_ = nullptr, *counters_[5] = {};
 };

@@ -209,6 +209,7 @@ void Session::take_ready(const Incoming& in, Now now) {
   tracker_.restart();
   acks_.restart(in.acknowledgments && asks_reliable(), in.batch_ack);
   data_since_login_ = 0;
+  actions_.answered(in.answer);
   if (!up_) come_up(now);
 }
 

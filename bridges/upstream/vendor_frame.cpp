@@ -11,7 +11,7 @@ namespace bridge55::upstream {
 void Incoming::clear() {
   type = Type::other;
   facts = {};
-  type_name = reason = subscription = channels = {};
+  type_name = reason = subscription = channels = answer = {};
   message.clear();
   acknowledgments = batch_ack = false;
   require_ack = true;
@@ -169,6 +169,7 @@ void read_vendor_frame(std::string_view frame, std::span<const ChannelKey> keys,
     case Type::error:
       return read_error(members, into);
     case Type::ready:
+      into.answer = frame;
       return read_ready(members, into);
     case Type::reconnect:
       return append_words(into.message, json::find(frame, "reason"));

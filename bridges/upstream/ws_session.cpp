@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <stdexcept>
+#include <utility>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -42,7 +43,8 @@ awaitable<void> WsSession::Run::run() {
     lifecycle_.trying(now());
     const End end = co_await live();
     drop_stream();
-    if (up_ != nullptr && !stopping_) up_->set(0);  // a session that is replaced leaves the gauge to the next
+    // A session that is replaced, or never was up, leaves the gauge to the other one.
+    if (up_ != nullptr && !stopping_ && std::exchange(counted_up_, false)) up_->set(0);
     if (stopping_) break;
     count_reconnect(end.cause);
     const config::Duration delay = lifecycle_.ended(end, now(), session_.last_traffic_at());

@@ -30,8 +30,6 @@ std::vector<std::string> without_effect(const config::Config& config) {
     const std::string at = "upstreams." + upstream.name;
     if (upstream.sessions > 1) keys.push_back(at + ".sessions");
   }
-  for (const config::Relay& relay : config.relays)
-    keys.push_back("relays." + relay.name);
   return keys;
 }
 

@@ -181,7 +181,10 @@ void Gateway::stop() {
 }
 
 UpstreamPtr Gateway::upstream_of(std::string_view path) const {
-  const std::string_view name = path.substr(1, path.find('/', 1) - 1);
+  return upstream(path.substr(1, path.find('/', 1) - 1));
+}
+
+UpstreamPtr Gateway::upstream(std::string_view name) const {
   const auto it = std::find_if(upstreams_.begin(), upstreams_.end(),
                                [&](const UpstreamPtr& one) { return one->settings.name == name; });
   return it == upstreams_.end() ? nullptr : *it;

@@ -41,6 +41,10 @@ class Gateway final : public local::Handler {
   // Ends every request; what is open is taken up by the next start.
   void stop();
 
+  // One upstream with a REST API, by name; null where there is none. For what goes there on other ways, under
+  // the same limit.
+  UpstreamPtr upstream(std::string_view name) const;
+
   // From the event sessions: the vendor's `emergency` channel, and the end of the session that told it.
   void emergency_told(std::string_view source, std::string_view payload);
   void session_ended(std::string_view source);

@@ -1,5 +1,6 @@
 #include "daemon/gateway/headers.hpp"
 
+#include "config/units.hpp"
 #include "daemon/local/text.hpp"
 
 #include <algorithm>
@@ -41,6 +42,7 @@ constexpr std::array<std::string_view, 8> kNotDown = {"content-length",
                                                       "access-control-allow-headers"};
 
 constexpr std::string_view kOurs = "x-bridge-";
+constexpr auto kLongestWait = std::chrono::hours(24);
 
 template <std::size_t N>
 bool in(const std::array<std::string_view, N>& table, std::string_view name) {
@@ -71,6 +73,18 @@ void pass_up(const local::Head& head, std::string_view key_header, std::vector<n
     if (names_more && head.lists("connection", name)) continue;
     fields.push_back({name, header.value});
   }
+}
+
+std::variant<std::optional<config::Duration>, local::Refusal> asked_duration(const local::Head& head,
+                                                                             std::string_view name) {
+  const std::string* text = head.find(name);
+  if (!text) return std::optional<config::Duration>{};
+  const auto value = config::parse_duration(*text);
+  if (!value || *value > kLongestWait) {
+    return local::bad_request(std::string(name) +
+                              ": expected a duration of at most 24h, such as 250ms or 5s");
+  }
+  return std::optional(*value);
 }
 
 std::vector<net::HttpField> pass_down(const net::ResponseHead& head) {

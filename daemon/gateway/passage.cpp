@@ -1,6 +1,5 @@
 #include "daemon/gateway/passage.hpp"
 
-#include "config/units.hpp"
 #include "daemon/events/json.hpp"
 #include "daemon/gateway/headers.hpp"
 #include "daemon/gateway/key_in_body.hpp"
@@ -20,7 +19,6 @@ constexpr std::size_t kSmallBody = 64u << 10;   // a request's: read whole, sent
 constexpr std::size_t kWishingBody = 1u << 20;  // the same where the body may say how long it may take
 constexpr auto kAskedTimeout = 30s,
                kAskedGrace = 5s;  // vendor docs, Scraping: X-Timeout; and what it may take on top
-constexpr auto kLongest = std::chrono::hours(24);
 
 // Milliseconds with three digits behind the point.
 std::string millis(std::chrono::microseconds time) {
@@ -29,19 +27,6 @@ std::string millis(std::chrono::microseconds time) {
   for (std::int64_t rest = time.count() % 1000; rest > 0; rest /= 10)
     *--digit = static_cast<char>('0' + rest % 10);
   return text;
-}
-
-// Nothing: absent. An error names the header.
-std::variant<std::optional<config::Duration>, Refusal> duration_header(const local::Head& head,
-                                                                       std::string_view name) {
-  const std::string* text = head.find(name);
-  if (!text) return std::optional<config::Duration>{};
-  const auto value = config::parse_duration(*text);
-  if (!value || *value > kLongest) {
-    return local::bad_request(std::string(name) +
-                              ": expected a duration of at most 24h, such as 250ms or 5s");
-  }
-  return std::optional(*value);
 }
 
 std::optional<double> seconds(std::string_view text) {
@@ -99,9 +84,9 @@ Passage::~Passage() {
 // The app's own limits, or the config's.
 std::optional<Refusal> Passage::read_wishes() {
   const config::Upstream& settings = upstream_->settings;
-  auto timeout = duration_header(exchange_.head, "x-bridge-timeout");
+  auto timeout = asked_duration(exchange_.head, "x-bridge-timeout");
   if (auto* refusal = std::get_if<Refusal>(&timeout)) return std::move(*refusal);
-  auto max_wait = duration_header(exchange_.head, "x-bridge-max-wait");
+  auto max_wait = asked_duration(exchange_.head, "x-bridge-max-wait");
   if (auto* refusal = std::get_if<Refusal>(&max_wait)) return std::move(*refusal);
   const bool places = verdict_.kind == Kind::placement;
   const config::Duration total = places ? config::Duration(kPlacementTime) : settings.timeouts.total;

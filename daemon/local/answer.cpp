@@ -15,9 +15,18 @@ struct Phrase {
   std::string_view reason;
   std::string_view proxy_error;  // RFC 9209, 2.3
 };
-constexpr std::array<Phrase, 21> kPhrases = {{{101, "Switching Protocols", ""},
+constexpr std::array<Phrase, 30> kPhrases = {{{101, "Switching Protocols", ""},
                                               {200, "OK", ""},
+                                              {201, "Created", ""},
+                                              {202, "Accepted", ""},
                                               {204, "No Content", ""},
+                                              {206, "Partial Content", ""},
+                                              {301, "Moved Permanently", ""},
+                                              {302, "Found", ""},
+                                              {303, "See Other", ""},
+                                              {304, "Not Modified", ""},
+                                              {307, "Temporary Redirect", ""},
+                                              {308, "Permanent Redirect", ""},
                                               {400, "Bad Request", "http_request_error"},
                                               {401, "Unauthorized", "http_request_denied"},
                                               {403, "Forbidden", "http_request_denied"},

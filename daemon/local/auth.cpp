@@ -25,13 +25,16 @@ Refusal unauthorized(std::string message) {
   return Refusal{401, "UNAUTHORIZED", std::move(message), {{"WWW-Authenticate", "Bearer"}}, {}};
 }
 
+std::optional<std::string_view> bearer_token(std::string_view authorization) {
+  constexpr std::string_view kBearer = "bearer ";
+  if (!same_ignoring_case(authorization.substr(0, kBearer.size()), kBearer)) return {};
+  return trim(authorization.substr(kBearer.size()));
+}
+
 // The tokens a request offers: `Authorization: Bearer` first.
 std::vector<std::string_view> offered_tokens(const Head& head) {
   std::vector<std::string_view> tokens;
-  const std::string_view authorization = head.get("authorization");
-  constexpr std::string_view kBearer = "bearer ";
-  if (same_ignoring_case(authorization.substr(0, kBearer.size()), kBearer))
-    tokens.push_back(trim(authorization.substr(kBearer.size())));
+  if (const auto bearer = bearer_token(head.get("authorization"))) tokens.push_back(*bearer);
   if (const std::string* key = head.find("x-api-key")) tokens.push_back(*key);
   return tokens;
 }
@@ -100,6 +103,12 @@ const Clients::Entry* Clients::by_peer(const Peer& peer) const {
   return group == entries_.end() ? nullptr : &*group;
 }
 
+bool Clients::is_token(const Header& header) const {
+  if (same_ignoring_case(header.name, "x-api-key")) return by_token(header.value) != nullptr;
+  const auto bearer = same_ignoring_case(header.name, "authorization") ? bearer_token(header.value) : std::nullopt;
+  return bearer && by_token(*bearer) != nullptr;
+}
+
 std::variant<App, Refusal> Clients::identify(const Peer& peer) const {
   if (peer.app) return *peer.app;
   if (!configured_) return App{{}, peer.unix_socket ? kAll : kTcpDefault, false};
@@ -122,6 +131,14 @@ std::variant<App, Refusal> Clients::identify(const Peer& peer, const Head& head)
   if (!tokens.empty())
     return unauthorized("this token belongs to no client; tokens are under clients: of the config");
   return identify(peer);
+}
+
+std::variant<App, Refusal> Clients::identify(const Peer& peer, const Head& head,
+                                             std::string_view key) const {
+  std::variant<App, Refusal> known = identify(peer, head);
+  if (!configured_ || std::holds_alternative<App>(known)) return known;
+  if (const Entry* entry = by_token(key)) return App{entry->name, entry->scopes, true};
+  return known;
 }
 
 std::optional<Refusal> Clients::require(const App& app, unsigned any_of, const Peer& peer) const {

@@ -41,6 +41,10 @@ class Clients {
 
   // The app behind a request; 401 where it is none that the config knows.
   std::variant<App, Refusal> identify(const Peer& peer, const Head& head) const;
+  // The same where the request has no token of its own: by the key of a vendor's login message.
+  std::variant<App, Refusal> identify(const Peer& peer, const Head& head, std::string_view key) const;
+  // Whether this header of a request holds a token that somebody signs in with.
+  bool is_token(const Header& header) const;
   // The app behind a UNIX feed, which has no headers.
   std::variant<App, Refusal> identify(const Peer& peer) const;
   // 403 with how to allow it, where the app has none of these scopes.

@@ -8,6 +8,7 @@
 #include "daemon/local/connection.hpp"
 #include "daemon/local/consumers.hpp"
 #include "daemon/local/feeds.hpp"
+#include "daemon/local/seat.hpp"
 #include "daemon/local/server.hpp"
 
 #include <memory>
@@ -26,6 +27,7 @@ struct Context : std::enable_shared_from_this<Context> {
   Consumers consumers;
   Feeds feeds;
   Connections connections;
+  Seats seats;
   bool draining = false;
 };
 
@@ -35,9 +37,9 @@ inline Now now() {
 
 // The id after which a stream or page begins.
 events::EventId resolve(const Start& start, const events::Hub& hub);
-// How many connections and streams there are: what http.max_connections bounds.
+// How many connections, streams and taken sockets there are: what http.max_connections bounds.
 inline std::size_t connection_count(const Context& context) {
-  return context.connections.size() + context.feeds.size();
+  return context.connections.size() + context.feeds.size() + context.seats.size();
 }
 // How many events a position is behind: exact while the tail holds them, else estimated from the journal's
 // size.

@@ -1,6 +1,7 @@
 #include "daemon/local/exchange.hpp"
 
 #include "daemon/local/connection.hpp"
+#include "daemon/local/context.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -156,7 +157,28 @@ net::awaitable<void> Exchange::send_and_close(std::string bytes) {
 
 Exchange::Taken Exchange::take_over() {
   answered_ = taken_ = true;
-  return {std::move(connection_.stream_), std::move(connection_.received_)};
+  return {std::move(connection_.stream_), std::move(connection_.received_),
+          std::make_unique<Seat>(connection_.shared_, app, routed.scopes)};
+}
+
+std::variant<App, Refusal> Exchange::identify(std::string_view key) const {
+  return connection_.context_.clients.identify(connection_.peer_, head, key);
+}
+
+std::variant<App, Refusal> Exchange::identify_peer() const {
+  return connection_.context_.clients.identify(connection_.peer_);
+}
+
+bool Exchange::signs_in(const Header& header) const {
+  return connection_.context_.clients.is_token(header);
+}
+
+std::optional<Refusal> Exchange::require(const App& who, unsigned any_of) const {
+  return connection_.context_.clients.require(who, any_of, connection_.peer_);
+}
+
+Context& Exchange::context() const {
+  return connection_.context_;
 }
 
 }  // namespace bridge55::local

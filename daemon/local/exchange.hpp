@@ -6,10 +6,12 @@
 #include "daemon/local/http_body.hpp"
 #include "daemon/local/query.hpp"
 #include "daemon/local/router.hpp"
+#include "daemon/local/seat.hpp"
 #include "daemon/net/stream.hpp"
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,6 +20,7 @@
 namespace bridge55::local {
 
 class Connection;
+struct Context;
 
 // One request while it is answered: everything a handler needs. Lives in the connection's coroutine.
 class Exchange {
@@ -63,13 +66,23 @@ class Exchange {
   // connection.
   net::awaitable<void> send_and_close(std::string bytes);
 
-  // Gives the socket away to somebody who answers by himself, with what came behind the request; the handler
-  // returns without waiting for anything more.
+  // Gives the socket away to somebody who answers by himself, with what came behind the request; the exchange
+  // answers nothing more. The seat is kept as long as the socket is.
   struct Taken {
     net::Stream stream;
     std::string received;
+    std::unique_ptr<Seat> seat;
   };
   Taken take_over();
+
+  // For paths that anybody may open because the app signs in with its first message: who it is by header,
+  // peer or else this key; and whether it has any of these scopes.
+  std::variant<App, Refusal> identify(std::string_view key) const;
+  std::variant<App, Refusal> identify_peer() const;
+  std::optional<Refusal> require(const App& who, unsigned any_of) const;
+  Context& context() const;
+  // Whether this header of the request holds a token of the config.
+  bool signs_in(const Header& header) const;
 
  private:
   friend class Connection;

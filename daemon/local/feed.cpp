@@ -35,13 +35,18 @@ Feed::Feed(std::shared_ptr<Context> context, Setup setup)
       takes_turns_(setup.takes_turns),
       named_(setup.query.named),
       app_(std::move(setup.app)),
+      scopes_(setup.scopes),
+      tongue_(std::move(setup.tongue)),
+      introduction_(std::move(setup.introduction)),
       routes_(std::move(setup.routes)),
       filter_(setup.query.filter),
       first_(std::move(setup.query)),
       from_now_(context_.hub.last_id()),
       control_(std::move(setup.greeting)),
       received_(std::move(setup.received)) {
-  if (kind_ == FeedKind::websocket) frames_.emplace(ws::Role::server, std::min<std::size_t>(kMaxSaid, context_.http.max_frame.count));
+  const std::size_t max_said = tongue_ ? tongue_->max_heard() : kMaxSaid;
+  if (kind_ == FeedKind::websocket)
+    frames_.emplace(ws::Role::server, std::min<std::size_t>(max_said, context_.http.max_frame.count));
   context_.feeds.add(*this);
 }
 
@@ -98,6 +103,10 @@ void Feed::begin() {
   started_ = true;
   const SteadyTime at = SteadyClock::now();
   next_beat_ = at + (kind_ == FeedKind::websocket ? kPingEvery : kCommentEvery);
+  if (tongue_) {
+    if (!closing_) tongue_->begin(*this, at);
+    return;
+  }
   if (!closing_ && (first_.consumer.empty() || open_consumer(first_.consumer, first_.start))) {
     if (!cursor_) {
       cursor_.emplace(context_.hub, begin_after(first_.start), events::Cursor::Reads::live,
@@ -175,6 +184,7 @@ void Feed::tick(SteadyTime at) {
     stream_.reset();
     return;
   }
+  if (tongue_) tongue_->tick(at);
   if (at < next_beat_) return;
   next_beat_ = at + (kind_ == FeedKind::websocket ? kPingEvery : kCommentEvery);
   if (!control_.empty()) return;  // the last one is not even on its way: the peer does not read

@@ -11,7 +11,9 @@
 #include "daemon/local/app.hpp"
 #include "daemon/local/consumers.hpp"
 #include "daemon/local/feeds.hpp"
+#include "daemon/local/introduction.hpp"
 #include "daemon/local/query.hpp"
+#include "daemon/local/tongue.hpp"
 #include "daemon/local/unix_lines.hpp"
 #include "daemon/net/stream.hpp"
 #include "daemon/net/ws_frames.hpp"
@@ -34,7 +36,7 @@ struct FeedRoutes {
   std::optional<events::SinkRoutes> routes;
 };
 
-class Feed final : public Holder, public std::enable_shared_from_this<Feed> {
+class Feed final : public Holder, private Voice, public std::enable_shared_from_this<Feed> {
  public:
   struct Setup {
     net::Stream stream;
@@ -45,6 +47,9 @@ class Feed final : public Holder, public std::enable_shared_from_this<Feed> {
     std::string received;                      // bytes that came behind the request
     std::shared_ptr<const FeedRoutes> routes;  // lines only
     bool takes_turns = false;                  // over TCP: see rounds.hpp
+    unsigned scopes = static_cast<unsigned>(config::Scope::events);  // any of which the app needs; 0: none yet
+    std::unique_ptr<Tongue> tongue = nullptr;                        // websocket only; null: the daemon's own
+    std::unique_ptr<const Introduction> introduction = nullptr;      // with a tongue: how the app came
   };
   Feed(std::shared_ptr<Context> context, Setup setup);
   ~Feed() override;
@@ -52,7 +57,7 @@ class Feed final : public Holder, public std::enable_shared_from_this<Feed> {
   void start();
   // WebSocket: a close frame, then the peer's answer or three seconds. Lines: an error line, SSE: a comment;
   // then the end.
-  void close(std::uint16_t code, std::string_view reason);
+  void close(std::uint16_t code, std::string_view reason) override;
   void stop();  // at once; it touches neither hub nor consumers from here on
   void tick(SteadyTime at);
   // Since when events wait for its turn; and an end to that.
@@ -65,6 +70,9 @@ class Feed final : public Holder, public std::enable_shared_from_this<Feed> {
   FeedKind kind() const { return kind_; }
   bool takes_turns() const { return takes_turns_; }
   const App& app() const { return app_; }
+  // Any of which the app needs to keep the stream; 0: it has not signed in yet.
+  unsigned scopes() const { return scopes_; }
+  std::string_view endpoint() const { return tongue_ ? tongue_->endpoint() : std::string_view{}; }
   const std::shared_ptr<const FeedRoutes>& routes() const { return routes_; }
   const Consumers::Entry* consumer() const { return entry_; }
   events::EventId position() const { return cursor_ ? cursor_->position() : from_now_; }
@@ -95,8 +103,20 @@ class Feed final : public Holder, public std::enable_shared_from_this<Feed> {
   void take_command(std::string_view text);
   void obey(const Command& command);
   void reposition(const Command& command);
-  void say(std::string_view json_line);
+  void say_line(std::string_view json_line);
   void complain(std::string_view message);
+
+  // feed_tongue.cpp: a stream in another protocol
+  void say(std::string_view text) override;
+  std::variant<App, Refusal> sign_in(std::string_view key, unsigned any_of) override;
+  void listen() override;
+  bool listen_as(const std::string& consumer) override;
+  void stop_listening() override;
+  void acknowledge(events::EventId id) override;
+  void go_on() override;
+  bool flows() const override { return !blocked_ && control_.empty(); }
+  void take_word(const ws::Message& message);
+  void gather_words(std::size_t max_bytes);
 
   // feed_output.cpp: writing
   void woken();
@@ -115,6 +135,7 @@ class Feed final : public Holder, public std::enable_shared_from_this<Feed> {
   void keep_rest(std::size_t piece, std::size_t offset);
   void keep_control(std::size_t taken);
   void drop_rest();  // it is written
+  void pass(std::size_t count);
   void sent(events::EventId id);
   void block(bool until_writable);
   void let_chunk_go();
@@ -133,6 +154,9 @@ class Feed final : public Holder, public std::enable_shared_from_this<Feed> {
   bool held_ = false;                           // events are here; they wait for this feed's turn
   bool pump_posted_ = false, waiting_ = false;  // a coroutine waits for the socket to take more
   App app_;
+  unsigned scopes_;
+  std::unique_ptr<Tongue> tongue_;
+  std::unique_ptr<const Introduction> introduction_;
   std::shared_ptr<const FeedRoutes> routes_;
   config::Match match_;  // lines only: what later lines change
   events::Filter filter_;

@@ -81,6 +81,9 @@ bool Feed::take_frames(std::string_view bytes) {
 }
 
 void Feed::take_message(const ws::Message& message) {
+  const bool data = message.kind == ws::Kind::text || message.kind == ws::Kind::binary ||
+                    message.kind == ws::Kind::too_large;
+  if (tongue_ && data) return take_word(message);
   switch (message.kind) {
     case ws::Kind::text:
       message.valid_utf8 ? take_command(message.data) : close(1007, "a text frame is not UTF-8");
@@ -164,10 +167,10 @@ void Feed::reposition(const Command& command) {
   }
   const std::string after =
       command.consumer ? std::to_string(entry_->record.cursor) : start_text(command.start);
-  say(said + R"("after":")" + after + R"("}})");
+  say_line(said + R"("after":")" + after + R"("}})");
 }
 
-void Feed::say(std::string_view json_line) {
+void Feed::say_line(std::string_view json_line) {
   if (control_.size() + json_line.size() > kMaxControl) return;  // it sends and does not read
   if (kind_ == FeedKind::websocket) {
     control_ += ws::frame(ws::Role::server, ws::Kind::text, json_line);
@@ -177,7 +180,7 @@ void Feed::say(std::string_view json_line) {
 }
 
 void Feed::complain(std::string_view message) {
-  say(error_line(message));
+  say_line(error_line(message));
 }
 
 }  // namespace bridge55::local

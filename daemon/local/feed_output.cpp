@@ -83,7 +83,7 @@ bool Feed::write_batch() {
   Batch& batch = context_.feeds.batch();
   gather();
   if (batch.count == 0) {
-    if (batch.seen > 0) cursor_->advance(batch.seen);
+    if (batch.seen > 0) pass(batch.seen);
     if (closing_ && (kind_ != FeedKind::websocket || peer_closed_)) end();
     return batch.seen > 0;
   }
@@ -133,7 +133,7 @@ bool Feed::write_sealed() {
 void Feed::gather() {
   Batch& batch = context_.feeds.batch();
   batch.clear();
-  if (!closing_ && cursor_) {
+  if (!closing_ && cursor_ && !(tongue_ && tongue_->holds())) {
     batch.events = cursor_->next(Batch::kMaxPieces);
     while (cursor_->has_loss()) {
       say_loss(cursor_->take_loss());
@@ -147,6 +147,7 @@ void Feed::gather() {
 
 void Feed::gather_events(std::size_t max_bytes) {
   Batch& batch = context_.feeds.batch();
+  if (tongue_) return gather_words(max_bytes);
   const bool plain = filter_.everything() && !named_ && !(routes_ && routes_->routes);
   for (const events::EventPtr& event : batch.events) {
     if (batch.full() || batch.bytes >= max_bytes) return;
@@ -196,6 +197,10 @@ bool Feed::add_routed(const events::Event& event, std::uint32_t index) {
 // Section 5: an `after` older than retention, or a consumer that retention overtook, is told what is gone and
 // goes on with what is held.
 void Feed::say_loss(const events::Cursor::Loss& loss) {
+  if (tongue_) {
+    sent(loss.gone_through);
+    return tongue_->lost(loss);
+  }
   const std::string oldest = std::to_string(loss.oldest);
   const std::string payload = R"({"reason":"retention","gone_through":")" +
                               std::to_string(loss.gone_through) + R"(","oldest":")" + oldest +
@@ -233,7 +238,7 @@ void Feed::all_written() {
     // One sample a write: the newest event of it.
     context_.feeds.latency(kind_).record_micros(wall_now() - event.received_at());
   }
-  cursor_->advance(batch.seen);
+  pass(batch.seen);
 }
 
 void Feed::partly_written(std::size_t bytes) {
@@ -244,6 +249,7 @@ void Feed::partly_written(std::size_t bytes) {
   if (batch.event_of[piece] == Batch::kNoEvent) {
     const bool in_control = batch.pieces[piece].iov_base == control_.data();
     in_control ? keep_control(bytes) : rest_.bytes.remove_prefix(bytes);
+    if (tongue_) tongue_->taken(0);
     return;
   }
   const std::uint32_t event = batch.event_of[piece];
@@ -256,7 +262,14 @@ void Feed::partly_written(std::size_t bytes) {
   if (before > 0 && batch.event_of[before - 1] != Batch::kNoEvent)
     sent(batch.events[batch.event_of[before - 1]]->id());
   if (begun) keep_rest(piece, bytes);
-  cursor_->advance(begun ? event + 1 : event);
+  pass(begun ? event + 1 : event);
+}
+
+// The first `count` events of the batch are dealt with; a tongue is offered the others again.
+void Feed::pass(std::size_t count) {
+  if (tongue_)
+    tongue_->taken(count > 0 ? context_.feeds.batch().events[count - 1]->id() : events::EventId{0});
+  cursor_->advance(count);
 }
 
 // The socket took all before the control bytes and `taken` of them.
@@ -277,7 +290,7 @@ void Feed::keep_rest(std::size_t piece, std::size_t offset) {
   };
   rest_.completes = batch.events[index]->id();
   const bool last_piece = piece + 1 == batch.count || batch.event_of[piece + 1] != index;
-  if (last_piece && batch.built.empty()) {
+  if (last_piece && batch.built.empty() && !tongue_) {
     rest_.event = batch.events[index];
     rest_.bytes = bytes(piece).substr(offset);
     return;

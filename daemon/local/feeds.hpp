@@ -7,6 +7,7 @@
 #include "daemon/events/routes.hpp"
 #include "daemon/local/rounds.hpp"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -38,7 +39,8 @@ enum class FeedKind { sse, websocket, lines };
 // only between gathering and writing.
 struct Batch {
   static constexpr std::size_t kMaxPieces = 1024;   // IOV_MAX
-  static constexpr std::size_t kPiecesAnEvent = 3;  // name, id and envelope of a named SSE record
+  static constexpr std::size_t kPiecesAnEvent = 5;  // head, views and tail of another protocol's frame
+  static constexpr std::size_t kArena = 128u << 10;
   static constexpr std::size_t kMaxBytes = 1u << 20;
   static constexpr std::uint32_t kNoEvent =
       UINT32_MAX;  // what is not an event: the rest of an earlier one, pings, errors
@@ -49,13 +51,23 @@ struct Batch {
   std::span<const events::EventPtr> events;
   std::size_t seen = 0;           // events that were looked at: taken, or not wanted
   std::deque<std::string> built;  // pieces that no event holds ready
+  std::size_t arena_used = 0;     // short ones, without an allocation each
+  std::array<char, kArena> arena;
   std::vector<events::Target> targets;
   std::array<char, 64u << 10> input;
 
   void clear() {
-    count = bytes = seen = 0;
+    count = bytes = seen = arena_used = 0;
     events = {};
     if (!built.empty()) built.clear();
+  }
+  // Bytes that stay until `clear`.
+  std::string_view keep(std::string_view a, std::string_view b) {
+    if (a.size() + b.size() > kArena - arena_used) return built.emplace_back(a).append(b);
+    char* const at = arena.data() + arena_used;
+    arena_used += a.size() + b.size();
+    std::copy(b.begin(), b.end(), std::copy(a.begin(), a.end(), at));
+    return {at, a.size() + b.size()};
   }
   bool full() const { return count > kMaxPieces - kPiecesAnEvent || bytes >= kMaxBytes; }
   void add(std::string_view piece, std::uint32_t event) {

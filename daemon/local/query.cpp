@@ -9,6 +9,7 @@ namespace bridge55::local {
 namespace {
 
 constexpr std::size_t kMaxLimit = 1000;
+constexpr std::string_view kForeignUrl = "/via/";
 constexpr std::size_t kMaxName = 128;
 
 bool has_dot_segment(std::string_view path) {
@@ -175,6 +176,8 @@ int digits(std::string_view text, std::size_t at, std::size_t count) {
 std::variant<Target, Refusal> parse_target(std::string_view target) {
   const std::size_t question = std::min(target.find('?'), target.size());
   const std::string_view raw_path = target.substr(0, question);
+  // What follows is somebody else's URL: its escapes, dots and parameters mean nothing here.
+  if (target.starts_with(kForeignUrl)) return Target{std::string(raw_path), {}};
   if (has_ambiguous_escape(raw_path)) return bad_request("the path holds an encoded slash, backslash or dot");
   auto path = percent_decode(raw_path, false);
   if (!path) return bad_request("the path holds a broken percent-escape");

@@ -21,7 +21,8 @@ namespace bridge55::local {
 using Params = std::vector<std::pair<std::string, std::string>>;  // decoded, in order
 
 struct Target {
-  std::string path;  // decoded; holds no encoded slash, no dot segment, no control character
+  std::string path;  // decoded; holds no encoded slash, no dot segment, no control character; below /via/
+                     // as sent
   Params query;
 };
 std::variant<Target, Refusal> parse_target(std::string_view target);

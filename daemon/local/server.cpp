@@ -61,7 +61,14 @@ struct Server::Impl {
     for (Feed* feed : context->feeds.all()) {
       const App& app = feed->app();
       const App now{app.name, app.identified ? context->clients.scopes_of(app.name).value_or(0) : 0, true};
-      if (!now.may(config::Scope::events)) feed->close(1008, "this app may no longer read events");
+      if (feed->scopes() != 0 && (now.scopes & feed->scopes()) == 0)
+        feed->close(1008, "this app may no longer read events");
+    }
+    const std::vector<Seat*> seats = context->seats.all();  // one that is told may leave
+    for (Seat* seat : seats) {
+      const App& app = seat->app();
+      const unsigned scopes = app.identified ? context->clients.scopes_of(app.name).value_or(0) : 0;
+      if (seat->scopes() != 0 && (scopes & seat->scopes()) == 0) seat->revoke();
     }
   }
 
@@ -173,6 +180,7 @@ std::vector<ConsumerStatus> Server::consumers() const {
   std::vector<ConsumerStatus> list;
   for (const Feed* feed : context.feeds.all()) {
     std::string endpoint(endpoint_name(feed->kind()));
+    if (!feed->endpoint().empty()) endpoint.append(":").append(feed->endpoint());
     if (feed->routes()) endpoint += ':' + feed->routes()->sink;
     const Consumers::Entry* entry = feed->consumer();
     const events::EventId cursor = entry ? entry->record.cursor : feed->position();

@@ -47,6 +47,8 @@ enum class HttpError {
 };
 error_code make_error_code(HttpError e);
 
+class Stream;
+
 class HttpPool {
  public:
   struct Settings {
@@ -78,6 +80,9 @@ class HttpPool {
   // changed.
   void retire_idle();
   const std::string& host_header() const;  // for HttpRequest::host
+  // Connects a stream of the caller's to the same place in the same way (proxy, TLS, session tickets), beside
+  // the pool: for what is not HTTP in the end. `trouble`: an error in words.
+  awaitable<error_code> reach(Stream& stream, SteadyTime deadline, std::string& trouble);
   Counts counts() const;
 
   struct Shared;

@@ -57,6 +57,7 @@ struct HttpPool::Shared : std::enable_shared_from_this<HttpPool::Shared> {
   void lease_ended();  // the next in the queue has its turn
   void close();
   std::shared_ptr<TlsContext> tls_context();  // throws in words
+  awaitable<error_code> reach(Stream& stream, SteadyTime deadline, std::string& trouble);
 
   asio::io_context& io;
   Settings settings;

@@ -75,34 +75,47 @@ awaitable<error_code> HttpCall::wait_turn(SteadyTime deadline) {
 
 awaitable<error_code> HttpCall::connect(SteadyTime deadline) {
   HttpPool::Shared& s = *shared_;
-  if (!s.endpoint) co_return failed(HttpError::unusable, "url is not an HTTP URL");
-  if (!s.proxy.trouble.empty()) co_return failed(HttpError::unusable, s.proxy.trouble);
   connection_ = std::make_unique<Connection>(s.io);
   connection_->generation = s.generation;
   s.join(*connection_);
   ++s.opened;
-  Stream& stream = connection_->stream;
-  const SteadyTime until = std::min(deadline, SteadyClock::now() + s.settings.connect_timeout);
-  const std::string host = s.proxy.proxy ? s.proxy.proxy->host : s.endpoint->host;
-  const std::uint16_t port = s.proxy.proxy ? s.proxy.proxy->port : s.endpoint->port;
-  const std::string name = s.endpoint->host;
-  error_code error = co_await stream.connect(host, port, until);
-  if (!error && !stopped() && s.proxy.proxy) {
-    const std::string credentials = s.proxy.proxy->basic_credentials;
-    error = co_await stream.proxy_connect(name, s.endpoint->port, credentials, until);
+  std::string trouble;
+  const error_code error = co_await s.reach(connection_->stream, deadline, trouble);
+  if (error || stopped()) co_return failed(error, trouble);
+  co_return error_code{};
+}
+
+awaitable<error_code> HttpPool::Shared::reach(Stream& stream, SteadyTime deadline, std::string& trouble) {
+  if (!endpoint) {
+    trouble = "url is not an HTTP URL";
+    co_return HttpError::unusable;
   }
-  if (!error && !stopped() && s.endpoint->tls) {
+  if (!proxy.trouble.empty()) {
+    trouble = proxy.trouble;
+    co_return HttpError::unusable;
+  }
+  const SteadyTime until = std::min(deadline, SteadyClock::now() + settings.connect_timeout);
+  const std::string host = proxy.proxy ? proxy.proxy->host : endpoint->host;
+  const std::uint16_t port = proxy.proxy ? proxy.proxy->port : endpoint->port;
+  const std::string name = endpoint->host;
+  error_code error = co_await stream.connect(host, port, until);
+  if (!error && proxy.proxy) {
+    const std::string credentials = proxy.proxy->basic_credentials;
+    error = co_await stream.proxy_connect(name, endpoint->port, credentials, until);
+  }
+  if (!error && endpoint->tls) {
     std::shared_ptr<TlsContext> context;
     try {
-      context = s.tls_context();
+      context = tls_context();
     } catch (const std::exception& fault) {
-      co_return failed(HttpError::unusable, fault.what());
+      trouble = fault.what();
+      co_return HttpError::unusable;
     }
     error = co_await stream.tls_client(context, name, true, until);
-    if (error == Error::verify) s.tls.reset();  // a ca_file that is replaced is read again
+    if (error == Error::verify) tls.reset();  // a ca_file that is replaced is read again
   }
-  if (error || stopped()) co_return failed(error, stream.trouble());
-  co_return error_code{};
+  trouble = stream.trouble();
+  co_return error;
 }
 
 void HttpCall::finish() {

@@ -183,6 +183,12 @@ void HttpPool::retire_idle() {
   shared_->idle.clear();
 }
 
+awaitable<error_code> HttpPool::reach(Stream& stream, SteadyTime deadline, std::string& trouble) {
+  const std::shared_ptr<Shared> shared = shared_;  // the pool may be gone before the connection stands
+  const error_code error = co_await shared->reach(stream, deadline, trouble);
+  co_return error;
+}
+
 const std::string& HttpPool::host_header() const {
   static const std::string kNone;
   return shared_->endpoint ? shared_->endpoint->host_header : kNone;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -73,7 +75,7 @@ void Stream::Impl::adopt(int descriptor) {
   error_code ignored;
   if (socket.is_open()) socket.close(ignored);
   ssl.reset();
-  established = may_hold_more = false;
+  established = notified = may_hold_more = false;
   ended = {};
   socket.assign(descriptor, ignored);
   if (ignored) ::close(descriptor);
@@ -158,6 +160,21 @@ void Stream::when_readable(std::function<void(error_code)> then) {
   }
 }
 
+void Stream::when(Readiness readiness, std::shared_ptr<Waiter> waiter, int which) {
+  using Socket = asio::posix::stream_descriptor;
+  Impl& s = *impl_;
+  auto tell = [waiter = std::move(waiter), which](error_code error) { waiter->ready(error, which); };
+  const bool at_once = readiness == Readiness::read && (s.ended || s.may_hold_more);
+  if (!s.socket.is_open() || at_once) {
+    asio::post(s.io, [tell = std::move(tell)] { tell({}); });
+  } else {
+    s.socket.async_wait(readiness == Readiness::read    ? Socket::wait_read
+                        : readiness == Readiness::write ? Socket::wait_write
+                                                        : Socket::wait_error,
+                        std::move(tell));
+  }
+}
+
 awaitable<Transfer> Stream::read_some(std::span<char> into, std::optional<SteadyTime> deadline) {
   for (;;) {
     const Transfer transfer = try_read(into);
@@ -198,6 +215,34 @@ const std::string& Stream::trouble() const {
   return impl_->trouble;
 }
 
+std::size_t Stream::unsent() const {
+  int bytes = 0;
+  if (!impl_->socket.is_open() || ::ioctl(impl_->socket.native_handle(), SIOCOUTQ, &bytes) != 0) return 0;
+  return static_cast<std::size_t>(bytes);
+}
+
+void Stream::keep_buffers(bool keep) {
+  SSL* ssl = impl_->ssl.get();
+  if (ssl == nullptr) return;
+  if (keep) {
+    SSL_clear_mode(ssl, SSL_MODE_RELEASE_BUFFERS);
+  } else {
+    SSL_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS);
+    SSL_free_buffers(ssl);
+  }
+}
+
+Transfer Stream::end_writing() {
+  Impl& s = *impl_;
+  if (!s.socket.is_open()) return failed(asio::error::not_connected);
+  if (s.ssl && s.established) {
+    const Transfer transfer = s.tls_end();
+    if (transfer.error == asio::error::would_block) return transfer;
+  }
+  if (::shutdown(s.socket.native_handle(), SHUT_WR) != 0) return failed(last_error());
+  return {};
+}
+
 void Stream::cancel() {
   impl_->give_up_resolving();
   error_code ignored;
@@ -208,7 +253,7 @@ void Stream::close() {
   Impl& s = *impl_;
   s.give_up_resolving();
   if (!s.socket.is_open()) return;
-  if (s.ssl && s.established) SSL_shutdown(s.ssl.get());
+  if (s.ssl && s.established && !s.notified) SSL_shutdown(s.ssl.get());
   // The kernel answers with RST, which may destroy what the peer has not read yet, where we close with unread
   // bytes: take them first.
   const int descriptor = s.socket.native_handle();

@@ -53,6 +53,17 @@ struct Transfer {
 enum class Error { truncated = 1, handshake, verify, proxy };
 error_code make_error_code(Error e);
 
+// Who is told of readiness without a coroutine or an allocation a wait: what moves bytes by the hundred thousand.
+class Waiter {
+ public:
+  virtual void ready(error_code error, int which) = 0;  // operation_aborted where the stream was closed meanwhile
+
+ protected:
+  ~Waiter() = default;
+};
+
+enum class Readiness { read, write, broken };  // broken: an error or the end of both directions, or urgent data
+
 class Stream {
  public:
   explicit Stream(boost::asio::io_context& io);
@@ -79,7 +90,9 @@ class Stream {
   // Calls back once when there is something to read or the peer has left; `cancel` ends it with
   // operation_aborted. May wait beside a wait_readable.
   void when_readable(std::function<void(error_code)> then);
-  // Convenience on top of the four above.
+  // Tells the waiter once, with `which` as it was given. Any number may wait.
+  void when(Readiness readiness, std::shared_ptr<Waiter> waiter, int which);
+  // Convenience on top of those above.
   awaitable<Transfer> read_some(std::span<char> into, std::optional<SteadyTime> deadline = {});
   awaitable<error_code> write_all(std::string_view bytes, std::optional<SteadyTime> deadline = {});
 
@@ -87,7 +100,13 @@ class Stream {
   bool is_tls() const;
   bool tls_resumed() const;    // the handshake was an abbreviated one
   int descriptor() const;
+  std::size_t unsent() const;  // bytes that the kernel holds for the peer
+  // Whether TLS holds on to its buffers (about 80 KiB) between records: for who is busy. Without them a record costs two
+  // allocations. What holds nothing is given back at once.
+  void keep_buffers(bool keep);
   void cancel();               // ends every wait
+  // No more is written: TLS close_notify, then FIN; reading goes on. would_block: call it again then.
+  Transfer end_writing();
   void close();                // TLS close_notify where it can go at once, then FIN
   void reset();                // RST: for peers that broke the rules
   const std::string& trouble() const;

@@ -53,6 +53,7 @@ struct Stream::Impl {
   void adopt(int descriptor);  // closes what was open
   Transfer tls_read(std::span<char> into);
   Transfer tls_write(std::span<const iovec> from);
+  Transfer tls_end();  // close_notify
   // What SSL_get_error's answer means; remembers errors, which OpenSSL tells only once.
   Transfer tls_failure(int result);
   awaitable<error_code> handshake(SteadyTime deadline);
@@ -68,6 +69,7 @@ struct Stream::Impl {
   std::shared_ptr<TlsContext> context;
   std::unique_ptr<SSL, FreeSsl> ssl;
   bool established = false;  // the handshake is done and nothing has broken it
+  bool notified = false;     // close_notify is sent
   bool may_hold_more =
       false;  // the last SSL_read filled its span: OpenSSL may have bytes that the socket will not announce
   error_code ended;  // what ended reading, given again to every later read

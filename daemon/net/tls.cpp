@@ -13,7 +13,9 @@ namespace bridge55::net {
 namespace {
 
 constexpr std::size_t kRecord = 16u << 10;  // RFC 8446, 5.1: a record carries no more
-constexpr std::size_t kReadAhead = 64u << 10;
+// Four full records as they are on the wire and the beginning of a fifth: with 64 KiB each read would end short of its
+// fourth, which costs a second one of a few bytes.
+constexpr std::size_t kReadAhead = 4 * (kRecord + 256);
 
 // The newest entry of OpenSSL's error queue in words.
 std::string openssl_reason() {
@@ -194,6 +196,18 @@ Transfer Stream::Impl::tls_write(std::span<const iovec> from) {
     }
     total += sent;
   }
+}
+
+// SSL_shutdown(3): 0 says that it went out, and what the peer still has to say is read as before. Once more would
+// read, and fail at the first byte of data.
+Transfer Stream::Impl::tls_end() {
+  if (notified) return {};
+  ERR_clear_error();
+  errno = 0;
+  const int result = SSL_shutdown(ssl.get());
+  if (result < 0) return tls_failure(result);
+  notified = true;
+  return {};
 }
 
 awaitable<error_code> Stream::Impl::handshake(SteadyTime deadline) {

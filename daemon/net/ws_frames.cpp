@@ -136,6 +136,10 @@ std::size_t FrameReader::buffered() const {
   return state_->write - state_->read + state_->kept;
 }
 
+std::string_view FrameReader::rest() const {
+  return {state_->in.data() + state_->read, state_->write - state_->read};
+}
+
 void FrameReader::release() {
   State& s = *state_;
   const std::size_t used = s.write - s.read;

@@ -44,6 +44,8 @@ class FrameReader {
   Next next(Message& message, Violation& violation);
 
   std::size_t buffered() const;   // bytes that belong to messages not yet taken
+  // What was committed behind the last whole frame, as it came: for one who goes on without a reader. Until the next call.
+  std::string_view rest() const;
   void release();                 // gives memory back where nothing is buffered: an idle connection costs nearly nothing
 
  private:

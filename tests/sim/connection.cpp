@@ -49,6 +49,7 @@ asio::awaitable<void> Connection::run() {
 std::optional<Api> Connection::websocket_api(const std::string& path) const {
   if (service_.abp && path == "/ws") return Api::abp;
   if (service_.mm && path == "/ws/subscribe") return Api::mm;
+  if (service_.scraping && path == "/ws") return Api::scraping;
   return std::nullopt;
 }
 
@@ -65,6 +66,10 @@ asio::awaitable<void> Connection::serve_websocket(const HttpRequest& request) {
   upgraded_ = true;
   api_ = *websocket_api(request.path);
   ++vendor_.stats_of(api_).accepted;
+  if (api_ == Api::scraping) {
+    co_await serve_relay(request);
+    co_return;
+  }
   session_.emplace(vendor_, *this, api_, accepted_);
   writer_done_ = false;
   const auto self = shared_from_this();
@@ -77,6 +82,13 @@ asio::awaitable<void> Connection::serve_websocket(const HttpRequest& request) {
   begin_closing();
   ended_.cancel();
   co_await wait_for(writer_done_, TimePoint::max());
+}
+
+asio::awaitable<void> Connection::serve_relay(const HttpRequest& request) {
+  relay_.emplace(vendor_, stream_, id_, request);
+  std::string early = std::exchange(buffer_, {});
+  co_await relay_->run(std::move(early));
+  relay_.reset();
 }
 
 asio::awaitable<void> Connection::read_messages() {
@@ -177,6 +189,8 @@ void Connection::tick(TimePoint now) {
   if (closing_ && now - kClosePatience >= closing_since_) return stream_.reset();
   if (now >= close_at_) close(close_at_code_, "server_upgrade");
   if (session_) return session_->tick(now);
+  if (relay_) return relay_->tick(now);
+  if (amqp_) return amqp_->tick(now);
   if (!upgraded_ && !service_.control && now - accepted_ >= kHttpIdle) stream_.cut();
 }
 

@@ -2,8 +2,10 @@
 // One accepted connection: TLS, HTTP, then perhaps WebSocket. Reads and writes run as two coroutines that
 // share it; it ends when both have ended. One thread.
 
+#include "tests/sim/amqp_stream.hpp"
 #include "tests/sim/frames.hpp"
 #include "tests/sim/http.hpp"
+#include "tests/sim/relay.hpp"
 #include "tests/sim/rest_faults.hpp"
 #include "tests/sim/session.hpp"
 
@@ -72,6 +74,8 @@ class Connection : public std::enable_shared_from_this<Connection>, public Clien
   boost::asio::awaitable<bool> answer_faulty(RequestReader& reader, HttpRequest& request);
   BenchSide bench_side(const std::string& path);
   boost::asio::awaitable<void> serve_websocket(const HttpRequest& request);
+  boost::asio::awaitable<void> serve_relay(const HttpRequest& request);
+  boost::asio::awaitable<void> serve_amqp(const AmqpOrder& order);
   boost::asio::awaitable<void> read_messages();
   boost::asio::awaitable<void> write_loop();
   boost::asio::awaitable<bool> write_slowly(std::string_view bytes);
@@ -90,6 +94,8 @@ class Connection : public std::enable_shared_from_this<Connection>, public Clien
   const Service& service_;
   Api api_;
   std::optional<Session> session_;
+  std::optional<Relay> relay_;
+  std::optional<AmqpStream> amqp_;
   TimePoint accepted_;
   boost::asio::steady_timer wake_;   ///< the writer sleeps on it
   boost::asio::steady_timer stall_;  ///< a stalled reader and writer sleep on it

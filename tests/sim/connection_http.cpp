@@ -125,8 +125,18 @@ asio::awaitable<bool> Connection::answer_faulty(RequestReader& reader, HttpReque
     stream_.reset();
     co_return false;
   }
+  if (response.stream && !plan.wire) {
+    co_await serve_amqp(*response.stream);
+    co_return false;
+  }
   const bool again = co_await write_answer(stream_, request, response, plan.wire);
   co_return again;
+}
+
+asio::awaitable<void> Connection::serve_amqp(const AmqpOrder& order) {
+  amqp_.emplace(vendor_, stream_, id_, order);
+  co_await amqp_->run();
+  amqp_.reset();
 }
 
 }  // namespace bridge55::sim

@@ -26,7 +26,7 @@ HttpResponse set_rate(const ControlTargets& targets, const std::string& body) {
 HttpResponse set_times(const ControlTargets& targets, const std::string& body) {
   const json message = json::parse(body);
   auto& times = targets.vendor.options.times;
-  const std::array<std::pair<const char*, milliseconds*>, 8> names{
+  const std::array<std::pair<const char*, milliseconds*>, 10> names{
       {{"login_ms", &times.login},
        {"ping_ms", &times.abp_ping},
        {"pong_ms", &times.abp_pong},
@@ -34,6 +34,8 @@ HttpResponse set_times(const ControlTargets& targets, const std::string& body) {
        {"limit_window_ms", &times.limit_window},
        {"order_life_ms", &times.order_life},
        {"dedup_ms", &times.dedup},
+       {"relay_connect_ms", &times.relay_connect},
+       {"relay_target_ms", &times.relay_target},
        {"place_delay_ms", &targets.vendor.options.placing.delay}}};
   json shown;
   for (const auto& [name, time] : names) {
@@ -81,6 +83,7 @@ HttpResponse route(const ControlTargets& targets, const HttpRequest& request) {
     if (path == "/sent") return show_sent(targets, request);
     if (path == "/requests") return show_requests(targets, request);
     if (path == "/placements") return show_placements(targets, request);
+    if (path == "/relays") return show_relays(targets, request);
     if (path == "/healthz") return json_response(200, R"({"ok":true})");
   } else if (request.method == "POST") {
     if (path == "/fault") return apply_fault(targets, request.body);
@@ -92,7 +95,7 @@ HttpResponse route(const ControlTargets& targets, const HttpRequest& request) {
   }
   return json_response(
       404,
-      R"({"error":"GET /stats /sent /requests /placements; POST /emit /fault /clear /rate /times /key /placing"})");
+      R"({"error":"GET /stats /sent /requests /placements /relays; POST /emit /fault /clear /rate /times /key /placing"})");
 }
 
 }  // namespace

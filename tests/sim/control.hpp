@@ -29,6 +29,9 @@ HttpResponse apply_fault(const ControlTargets& targets, const std::string& body)
 HttpResponse clear_faults(const ControlTargets& targets);
 HttpResponse show_requests(const ControlTargets& targets, const HttpRequest& request);
 HttpResponse show_placements(const ControlTargets& targets, const HttpRequest& request);
+HttpResponse show_relays(const ControlTargets& targets, const HttpRequest& request);
+/// POST /fault with a relay's or AMQP stream's fault; nothing if the body names none of these.
+std::optional<HttpResponse> apply_relay_fault(const ControlTargets& targets, const std::string& body);
 HttpResponse set_placing(const ControlTargets& targets, const std::string& body);
 
 std::string encode_base64(std::string_view bytes);

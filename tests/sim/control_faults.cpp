@@ -163,6 +163,7 @@ std::uint64_t act_on(const ControlTargets& targets, const json& fault, Act act) 
 }  // namespace
 
 HttpResponse apply_fault(const ControlTargets& targets, const std::string& body) {
+  if (auto answer = apply_relay_fault(targets, body)) return *answer;
   const json fault = json::parse(body);
   const auto name = fault.at("fault").get<std::string>();
   if (const auto act = acts().find(name); act != acts().end()) {
@@ -185,6 +186,7 @@ HttpResponse apply_fault(const ControlTargets& targets, const std::string& body)
 
 HttpResponse clear_faults(const ControlTargets& targets) {
   targets.vendor.faults = {};
+  targets.vendor.sse = {};
   targets.hub.each_connection([](Connection& connection) { connection.clear_faults(); });
   targets.faults_changed();
   return json_response(200, R"({"ok":true})");

@@ -97,6 +97,10 @@ HttpResponse show_stats(const ControlTargets& targets) {
                    {"burst_left", targets.pacer.burst_left()},
                    {"journal_last", targets.vendor.journal.last()},
                    {"requests_last", targets.vendor.requests.last()},
+                   {"relays_open", targets.vendor.relay_log.relays.open().size()},
+                   {"relays_last", targets.vendor.relay_log.relays.last()},
+                   {"amqp_open", targets.vendor.relay_log.streams.open().size()},
+                   {"amqp_last", targets.vendor.relay_log.streams.last()},
                    {"abp", api_stats(targets, Api::abp)},
                    {"mm", api_stats(targets, Api::mm)},
                    {"scraping", api_stats(targets, Api::scraping)}};

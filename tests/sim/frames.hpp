@@ -43,6 +43,8 @@ class ClientFrames {
   void feed(std::string_view bytes) { buffer_.append(bytes); }
   std::optional<ClientMessage> next();
   std::uint16_t error() const { return error_; }
+  /// Bytes behind the messages that were taken.
+  const std::string& rest() const { return buffer_; }
 
  private:
   struct Header {

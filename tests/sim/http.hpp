@@ -36,11 +36,14 @@ struct HttpRequest {
   std::optional<std::string> parameter(const std::string& name) const;
 };
 
+struct AmqpOrder;
+
 struct HttpResponse {
   unsigned status = 200;
   std::string body;
   Fields headers;
   bool lost = false;  ///< never sent: the connection is reset in its place
+  std::shared_ptr<const AmqpOrder> stream = nullptr;  ///< the answer is this stream instead of a body
 };
 
 /// Reads one request in steps; `buffer` carries what came after the last one and outlives the reader.

@@ -149,7 +149,7 @@ class Simulator {
   asio::awaitable<void> keep_house() {
     for (;;) {
       const auto& t = vendor_.options.times;
-      const auto shortest = std::min({t.login, t.abp_ping, t.abp_pong, t.heartbeat});
+      const auto shortest = std::min({t.login, t.abp_ping, t.abp_pong, t.heartbeat, t.relay_connect});
       housekeeping_.expires_after(
           std::clamp<milliseconds>(shortest / 20, milliseconds(2), milliseconds(100)));
       boost::system::error_code ignored;

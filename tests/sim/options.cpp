@@ -17,7 +17,7 @@ struct Texts {
   double time_scale = 1.0;
   std::optional<std::size_t> queue;
   std::int64_t login_ms = -1, ping_ms = -1, pong_ms = -1, heartbeat_ms = -1, limit_window_ms = -1;
-  std::int64_t order_life_ms = -1, dedup_ms = -1;
+  std::int64_t order_life_ms = -1, dedup_ms = -1, relay_connect_ms = -1, relay_target_ms = -1;
   bool no_limits = false;
 };
 
@@ -121,6 +121,8 @@ void add_times(CLI::App& app, Options& o, Texts& t) {
   app.add_option("--pong-ms", t.pong_ms, "ABP pong deadline (120000)");
   app.add_option("--heartbeat-ms", t.heartbeat_ms, "MM heartbeat interval (60000)");
   app.add_option("--limit-window-ms", t.limit_window_ms, "REST limit window (60000)");
+  app.add_option("--relay-connect-ms", t.relay_connect_ms, "deadline of a relay's connect message (10000)");
+  app.add_option("--relay-target-ms", t.relay_target_ms, "an agent's time to reach a relay's target (30000)");
   app.add_option("--window", o.window, "unacknowledged messages under reliable delivery")
       ->capture_default_str();
   app.add_option("--queue", t.queue,
@@ -166,6 +168,8 @@ void finish(Options& o, const Texts& t) {
   set_time(o.times.limit_window, t.limit_window_ms, t.time_scale);
   set_time(o.times.order_life, t.order_life_ms, t.time_scale);
   set_time(o.times.dedup, t.dedup_ms, t.time_scale);
+  set_time(o.times.relay_connect, t.relay_connect_ms, t.time_scale);
+  set_time(o.times.relay_target, t.relay_target_ms, t.time_scale);
   if (t.no_limits) {
     o.abp_limit = o.mm_limit = 0;
     o.scraping_rps = 0;

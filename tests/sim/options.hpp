@@ -19,6 +19,8 @@ struct Times {
   milliseconds limit_window{60'000};  ///< sliding window of the REST limits
   milliseconds order_life{5'000};     ///< an order without expiresAt
   milliseconds dedup{1'800'000};      ///< a requestUuid is remembered for so long
+  milliseconds relay_connect{10'000};  ///< from a relay's 101 to its connect message
+  milliseconds relay_target{30'000};   ///< an agent's attempt to reach a relay's target
 };
 
 /// An API key and the client it belongs to.

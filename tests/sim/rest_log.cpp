@@ -14,32 +14,10 @@ namespace {
 
 constexpr std::size_t kBodyKept = 65536;
 
-bool is_secret(std::string_view name) {
-  constexpr std::array<std::string_view, 3> kSecrets{"x-api-key", "x-abp-api-key", "authorization"};
-  return std::any_of(kSecrets.begin(), kSecrets.end(), [name](std::string_view secret) {
-    return std::equal(secret.begin(), secret.end(), name.begin(), name.end(),
-                      [](char a, char b) { return a == (b >= 'A' && b <= 'Z' ? b + 32 : b); });
-  });
-}
-
-Fields masked_fields(const Fields& fields) {
-  Fields shown = fields;
-  for (auto& [name, value] : shown) {
-    if (is_secret(name)) value = masked(value);
-  }
-  return shown;
-}
-
 /// The body with every known key masked: /browser and /amqp carry theirs inside.
 std::string masked_body(Vendor& vendor, Api api, std::string_view body) {
   std::string shown(body.substr(0, kBodyKept));
-  if (api != Api::scraping) return shown;
-  for (const auto& entry : vendor.scraping_keys) {
-    const auto& key = entry.key.key;
-    for (auto at = shown.find(key); at != std::string::npos; at = shown.find(key, at))
-      shown.replace(at, key.size(), masked(key));
-  }
-  return shown;
+  return api == Api::scraping ? masked_keys(vendor, std::move(shown)) : shown;
 }
 
 std::string names_of(const FaultPlan& plan) {

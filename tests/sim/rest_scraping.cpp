@@ -1,5 +1,6 @@
 #include "tests/sim/rest_scraping.hpp"
 
+#include "tests/sim/amqp_order.hpp"
 #include "tests/sim/fetch.hpp"
 #include "tests/sim/rows.hpp"
 
@@ -164,6 +165,23 @@ HttpResponse answer_network(const Call& call) {
   return scraping_error(404, "Not Found");
 }
 
+/// The stream itself begins where the answer is written.
+HttpResponse open_amqp(const Call& call) {
+  const auto order = std::make_shared<AmqpOrder>();
+  if (auto refusal = read_amqp_order(call.request.body, *order)) return *refusal;
+  const auto agent = call.vendor.scraping.pick(order->filter, order->host, Clock::now());
+  if (!agent) return scraping_error(502, "No healthy agent available");
+  order->agent = *agent;
+  order->key = call.key.key.key;
+  ScrapingUsage& usage = call.vendor.scraping.usage(order->key);
+  ++usage.total;
+  ++usage.by_protocol["amqp"];
+  ++usage.domains[order->host];
+  HttpResponse response{200, {}, {{"Content-Type", "text/event-stream"}}};
+  response.stream = order;
+  return response;
+}
+
 boost::asio::awaitable<HttpResponse> route(const Call& call) {
   const auto& method = call.request.method;
   const auto& path = call.request.path;
@@ -175,7 +193,7 @@ boost::asio::awaitable<HttpResponse> route(const Call& call) {
   }
   if (in_body(call.request) && method != "POST") co_return method_not_allowed();
   if (path == "/browser") co_return co_await relay_browser(call);
-  if (path == "/amqp") co_return scraping_error(502, "agent error: connection refused");
+  if (path == "/amqp") co_return open_amqp(call);
   if (method != "GET") co_return method_not_allowed();
   if (path == "/usage") co_return show_usage(call);
   if (path == "/debug/pick") co_return show_pick(call);
@@ -199,13 +217,8 @@ boost::asio::awaitable<HttpResponse> answer_scraping(Vendor& vendor, const HttpR
   const KeyEntry* entry = vendor.find_key(Api::scraping, given);
   if (entry == nullptr || entry->key.state != Key::State::active)
     co_return scraping_error(403, "Invalid or missing API key");
-  const auto& o = vendor.options;
-  auto& bucket = vendor.scraping.usage(given).bucket;
   // Asking for the usage is how a client finds out, so it costs nothing.
-  if (request.path != "/usage" && !bucket.take(o.scraping_rps, burst_of(o), Clock::now())) {
-    ++vendor.stats_of(Api::scraping).rest_limited;
-    co_return limited_bucket(vendor);
-  }
+  if (request.path != "/usage" && !take_token(vendor, given)) co_return limited_bucket(vendor);
   const Call call{vendor, request, *entry, plan};
   HttpResponse response = co_await route(call);
   co_return response;

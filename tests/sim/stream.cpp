@@ -19,7 +19,7 @@ struct Stream::Tls {
 
 Stream::Stream(tcp::socket socket, asio::ssl::context* tls) : socket_(std::move(socket)) {
   error_code ignored;
-  socket_.set_option(tcp::no_delay(true), ignored);
+  if (socket_.is_open()) socket_.set_option(tcp::no_delay(true), ignored);
   if (tls != nullptr) tls_ = std::make_unique<Tls>(socket_, *tls);
 }
 
@@ -29,6 +29,17 @@ asio::awaitable<error_code> Stream::handshake() {
   error_code error;
   if (tls_) {
     co_await tls_->stream.async_handshake(asio::ssl::stream_base::server,
+                                          asio::redirect_error(asio::use_awaitable, error));
+  }
+  co_return error;
+}
+
+asio::awaitable<error_code> Stream::connect_handshake(const std::string& host) {
+  error_code error;
+  socket_.set_option(tcp::no_delay(true), error);
+  if (tls_) {
+    SSL_set_tlsext_host_name(tls_->stream.native_handle(), host.c_str());
+    co_await tls_->stream.async_handshake(asio::ssl::stream_base::client,
                                           asio::redirect_error(asio::use_awaitable, error));
   }
   co_return error;

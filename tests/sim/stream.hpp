@@ -2,6 +2,7 @@
 // A TCP connection, with or without TLS, and the ways in which it can end badly.
 
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include <boost/asio/awaitable.hpp>
@@ -25,6 +26,8 @@ class Stream {
 
   /// Server side of the TLS handshake; nothing for plain TCP.
   boost::asio::awaitable<boost::system::error_code> handshake();
+  /// Client side of it, `host` as server name.
+  boost::asio::awaitable<boost::system::error_code> connect_handshake(const std::string& host);
   /// Bytes read, 0 at the end or on an error. One read at a time.
   boost::asio::awaitable<std::size_t> read_some(boost::asio::mutable_buffer buffer);
   /// Whether all was written. One write at a time.

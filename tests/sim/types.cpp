@@ -48,4 +48,8 @@ std::int64_t wall_ns() {
   return wall<std::chrono::nanoseconds>();
 }
 
+std::int64_t clock_us() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(Clock::now().time_since_epoch()).count();
+}
+
 }  // namespace bridge55::sim

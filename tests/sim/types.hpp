@@ -48,5 +48,7 @@ struct Message {
 /// Milliseconds and nanoseconds since the epoch, as `ts` and `sentNs` carry them.
 std::int64_t wall_ms();
 std::int64_t wall_ns();
+/// Microseconds of the steady clock (CLOCK_MONOTONIC).
+std::int64_t clock_us();
 
 }  // namespace bridge55::sim

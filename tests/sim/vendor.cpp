@@ -1,5 +1,7 @@
 #include "tests/sim/vendor.hpp"
 
+#include <strings.h>
+
 namespace bridge55::sim {
 
 Vendor::Vendor(Options given)
@@ -25,6 +27,34 @@ KeyEntry* Vendor::find_key(Api api, std::string_view key) {
     if (entry.key.key == key) return &entry;
   }
   return nullptr;
+}
+
+bool take_token(Vendor& vendor, const std::string& key) {
+  const Options& o = vendor.options;
+  const double burst = o.scraping_burst > 0 ? o.scraping_burst : o.scraping_rps;
+  if (vendor.scraping.usage(key).bucket.take(o.scraping_rps, burst, Clock::now())) return true;
+  ++vendor.stats_of(Api::scraping).rest_limited;
+  return false;
+}
+
+std::string masked_keys(const Vendor& vendor, std::string text) {
+  for (const auto& entry : vendor.scraping_keys) {
+    const auto& key = entry.key.key;
+    for (auto at = text.find(key); at != std::string::npos; at = text.find(key, at))
+      text.replace(at, key.size(), masked(key));
+  }
+  return text;
+}
+
+Fields masked_fields(const Fields& fields) {
+  Fields shown = fields;
+  for (auto& [name, value] : shown) {
+    const bool secret = strcasecmp(name.c_str(), "x-api-key") == 0 ||
+                        strcasecmp(name.c_str(), "x-abp-api-key") == 0 ||
+                        strcasecmp(name.c_str(), "authorization") == 0;
+    if (secret) value = masked(value);
+  }
+  return shown;
 }
 
 std::string masked(std::string_view key) {

@@ -4,10 +4,12 @@
 #include "tests/sim/book.hpp"
 #include "tests/sim/options.hpp"
 #include "tests/sim/placements.hpp"
+#include "tests/sim/relay_log.hpp"
 #include "tests/sim/request_log.hpp"
 #include "tests/sim/rest_faults.hpp"
 #include "tests/sim/scraping.hpp"
 #include "tests/sim/sent_journal.hpp"
+#include "tests/sim/sse.hpp"
 #include "tests/sim/types.hpp"
 
 #include <deque>
@@ -45,6 +47,7 @@ struct Standing {
   std::uint64_t uses = std::numeric_limits<std::uint64_t>::max();
   std::string message;
   std::uint16_t code = 1008;
+  milliseconds delay{0};
 
   bool active(TimePoint now) const { return on && now < until && uses > 0; }
   /// Whether the fault strikes now; a strike uses one of its lives.
@@ -57,6 +60,8 @@ struct Standing {
 
 struct ApiFaults {
   Standing refuse_logins, hang_login, refuse_connect, hang_handshake;
+  Standing relay_refuse, relay_hang, relay_slow;  ///< of connect messages
+  Standing amqp_error, amqp_slow;                 ///< of new streams, of writes
   RestFaults rest;
 };
 
@@ -67,6 +72,13 @@ struct ApiStats {
   std::map<unsigned, std::uint64_t> other;  ///< data messages of channels without a number
   std::array<std::uint64_t, 32> sent{};     ///< data messages by channel number
   std::deque<std::string> last_logins;      ///< keys masked
+};
+
+/// How AMQP streams are written (the amqp_split fault).
+struct SseWriting {
+  SseStyle style;
+  std::size_t piece = 0;  ///< bytes a chunk, 0 = whole events
+  milliseconds step{0};   ///< between chunks
 };
 
 struct Vendor {
@@ -87,6 +99,8 @@ struct Vendor {
   RequestLog requests;
   Placements placements;
   ScrapingNetwork scraping;
+  RelayLog relay_log;
+  SseWriting sse;
   std::map<std::string, std::string> trading;  ///< MM: client to running, paused or stopped
   std::uint64_t last_subscription = 0;
   std::function<void(Api)> on_login;    ///< after each login, when the answer is queued
@@ -95,6 +109,15 @@ struct Vendor {
   /// Does the work that much later, on the one thread.
   std::function<void(milliseconds, std::function<void()>)> later = [](milliseconds, std::function<void()>) {};
 };
+
+/// Takes a token of a scraping key's bucket; counts where there is none.
+bool take_token(Vendor& vendor, const std::string& key);
+
+/// The text with every known scraping key masked.
+std::string masked_keys(const Vendor& vendor, std::string text);
+
+/// The fields with those masked that carry keys.
+Fields masked_fields(const Fields& fields);
 
 /// `abp-demo-key` as `abp-…`: enough to tell keys apart, too little to use.
 std::string masked(std::string_view key);

@@ -1,0 +1,237 @@
+#include "bridges/upstream/growing_source.hpp"
+
+#include "bridges/upstream/make_source.hpp"
+#include "bridges/upstream/reports.hpp"
+#include "daemon/base/log.hpp"
+#include "daemon/events/json.hpp"
+
+#include <utility>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+namespace bridge55::upstream {
+namespace {
+
+using namespace std::chrono_literals;
+
+// What was on its way to the first session when the second logged in has come by then.
+constexpr auto kOverlap = 4s;
+
+}  // namespace
+
+// One session, and the host as that sees it.
+struct GrowingSource::Link final : bridges::SourceHost {
+  Link(GrowingSource& source, unsigned at, unsigned which) : owner(source), slot(at), number(which) {}
+
+  events::EventId publish(const events::Facts& facts, bool may_repeat) override {
+    return owner.publish(*this, facts, may_repeat);
+  }
+  void say(std::string_view channel, std::string_view event, std::string_view payload,
+           std::string_view) override {
+    if (channel == "session") up = event == "UP";
+    owner.take_word(*this, channel, event, payload);
+  }
+  void login_answered(std::string_view answer) override { owner.host_.login_answered(answer); }
+  void flush() override { owner.host_.flush(); }
+  bool must_pause() const override { return owner.host_.must_pause(); }
+
+  GrowingSource& owner;
+  const unsigned slot;
+  const unsigned number;  // to the merge
+  bool up = false;
+  std::unique_ptr<bridges::Source> session;
+};
+
+struct GrowingSource::Timer {
+  explicit Timer(boost::asio::io_context& io) : overlap(io), memory(io) {}
+  boost::asio::steady_timer overlap, memory;
+};
+
+GrowingSource::GrowingSource(const Parts& parts, config::Upstream settings)
+    : io_(parts.io),
+      host_(parts.host),
+      metrics_(parts.metrics),
+      settings_(std::move(settings)),
+      timer_(std::make_unique<Timer>(parts.io)) {
+  link_ = make_link(settings_, parts.opening_gap, 0);
+}
+
+GrowingSource::~GrowingSource() = default;
+
+std::unique_ptr<GrowingSource::Link> GrowingSource::make_link(const config::Upstream& settings,
+                                                              std::string opening_gap, unsigned slot) {
+  auto link = std::make_unique<Link>(*this, slot, next_number_++ % Merge::kMostSessions);
+  link->session = bridges::make_source(io_, settings, *link, metrics_, std::move(opening_gap), slot);
+  return link;
+}
+
+void GrowingSource::start() {
+  link_->session->start();
+}
+
+void GrowingSource::durable(events::EventId id) {
+  link_->session->durable(id);
+  if (joining_) joining_->session->durable(id);
+}
+
+void GrowingSource::resume() {
+  link_->session->resume();
+  if (joining_) joining_->session->resume();
+}
+
+bridges::SessionStatus GrowingSource::status() const {
+  return link_->session->status();
+}
+
+std::vector<bridges::SessionStatus> GrowingSource::statuses() const {
+  std::vector<bridges::SessionStatus> all{link_->session->status()};
+  if (joining_) all.push_back(joining_->session->status());
+  return all;
+}
+
+void GrowingSource::stop(std::function<void()> stopped) {
+  stopped_ = std::move(stopped);
+  stop_asked_ = true;
+  timer_->overlap.cancel();
+  timer_->memory.cancel();
+  grown_ = nullptr;
+  if (joining_) retire(std::move(joining_));
+  ++stopping_;
+  link_->session->stop([this] { one_stopped(); });
+}
+
+void GrowingSource::one_stopped() {
+  if (--stopping_ != 0 || !stopped_) return;
+  const auto stopped = std::exchange(stopped_, nullptr);
+  stopped();
+}
+
+void GrowingSource::grow(std::vector<std::string> channels, std::function<void(Grown)> done) {
+  grown_ = std::move(done);
+  if (!joining_) return begin_growing(std::move(channels));
+  next_channels_ = std::move(channels);
+}
+
+void GrowingSource::begin_growing(std::vector<std::string> channels) {
+  log::info("asking upstream for more channels, with a second session", {{"source", settings_.name}});
+  config::Upstream settings = settings_;
+  settings.channels = std::move(channels);
+  if (!merge_) merge_ = std::make_unique<Merge>();
+  timer_->memory.cancel();
+  joining_was_up_ = false;
+  joining_ = make_link(settings, "", link_->slot == 0 ? 1 : 0);
+  joining_->session->start();
+}
+
+// ---- what the sessions bring
+
+events::EventId GrowingSource::publish(Link& link, const events::Facts& facts, bool may_repeat) {
+  if (!merge_) return host_.publish(facts, may_repeat);
+  if (!merge_->arrives(link.number, facts, SteadyClock::now())) return 0;
+  // A first login is no return: what it brings has not been delivered to it before.
+  return host_.publish(facts, may_repeat && &link != joining_.get());
+}
+
+void GrowingSource::say(std::string_view channel, std::string_view event, std::string_view payload) {
+  if (channel == "gap") {
+    gap_open_ = event == "DETECTED";
+    gap_reason_ = json::text(json::find(payload, "reason"));
+  }
+  host_.say(channel, event, payload, settings_.name);
+}
+
+void GrowingSource::take_word(Link& link, std::string_view channel, std::string_view event,
+                              std::string_view payload) {
+  if (channel != "session" && channel != "gap") return host_.say(channel, event, payload, settings_.name);
+  if (&link == joining_.get()) return take_joining(channel, event, payload);
+  if (&link != link_.get()) return;  // it goes, and that is nobody's business
+  if (!joining_ || !joining_->up) return say(channel, event, payload);
+  // Section 8: what another healthy session covers is no hole. One that broke has its successor already.
+  if (channel != "session") return;
+  boost::asio::post(io_, [this, alive = std::weak_ptr(alive_)] {
+    if (!alive.expired() && joining_) replace();
+  });
+}
+
+void GrowingSource::take_joining(std::string_view channel, std::string_view event, std::string_view payload) {
+  if (channel != "session") {
+    if (!link_->up) say(channel, event, payload);
+    return;
+  }
+  if (event == "CONNECTING") return;
+  if (event == "UP") return joined(payload);
+  const bool limit = json::find(payload, "cause") == R"("connection_limit")";
+  // Its coroutine is on the stack: it is ended from the loop.
+  boost::asio::post(io_, [this, alive = std::weak_ptr(alive_), limit] {
+    if (!alive.expired() && joining_) not_joined(limit ? Grown::connection_limit : Grown::unavailable);
+  });
+}
+
+void GrowingSource::joined(std::string_view payload) {
+  const bool covered = link_->up;
+  joining_was_up_ = true;
+  say("session", "UP", payload);
+  if (!covered && gap_open_) {
+    Report report({settings_.name, joining_->slot});
+    report.text("reason", gap_reason_);
+    say("gap", "UNRECOVERED", std::move(report).take());
+  }
+  timer_->overlap.expires_after(covered ? SteadyClock::duration(kOverlap) : SteadyClock::duration::zero());
+  timer_->overlap.async_wait([this, alive = std::weak_ptr(alive_)](boost::system::error_code error) {
+    if (!error && !alive.expired() && joining_) replace();
+  });
+  ended(Grown::done);
+}
+
+// Before it was up its failure is the end of the attempt; the few seconds after that it is the session.
+void GrowingSource::not_joined(Grown why) {
+  if (joining_was_up_) return replace();
+  log::warning("upstream did not take the second session",
+               {{"source", settings_.name}, {"reason", joining_->session->status().reason}});
+  retire(std::move(joining_));
+  merge_.reset();
+  ended(why);
+}
+
+void GrowingSource::ended(Grown how) {
+  boost::asio::post(io_, [this, alive = std::weak_ptr(alive_), how, grown = std::exchange(grown_, nullptr)] {
+    if (!alive.expired() && !stop_asked_ && grown) grown(how);
+  });
+}
+
+void GrowingSource::replace() {
+  timer_->overlap.cancel();
+  retire(std::exchange(link_, std::move(joining_)));
+  // The successor may lag behind what the first one brought.
+  timer_->memory.expires_after(Merge::kMemory);
+  timer_->memory.async_wait([this, alive = std::weak_ptr(alive_)](boost::system::error_code error) {
+    if (!error && !alive.expired() && !joining_) merge_.reset();
+  });
+  if (next_channels_) begin_growing(*std::exchange(next_channels_, std::nullopt));
+  const bridges::SessionStatus now = link_->session->status();
+  const bool up = now.state == bridges::SessionState::up;
+  metrics_.gauge("bridge55_session_up", "Whether the upstream session is logged in.", {{"source", settings_.name}})
+      .set(up ? 1 : 0);
+  if (up) return;
+  Report report({settings_.name, link_->slot});
+  report.text("reason", now.reason);
+  say("session", "DOWN", std::move(report).take());
+}
+
+// A session is destroyed from the loop, once it has said goodbye.
+void GrowingSource::retire(std::unique_ptr<Link> link) {
+  Link& gone = *link;
+  leaving_.push_back(std::move(link));
+  ++stopping_;
+  gone.session->stop([this, &gone] {
+    boost::asio::post(io_, [this, alive = std::weak_ptr(alive_), &gone] {
+      if (alive.expired()) return;
+      std::erase_if(leaving_, [&gone](const auto& one) { return one.get() == &gone; });
+      one_stopped();
+    });
+  });
+}
+
+}  // namespace bridge55::upstream

@@ -1,0 +1,86 @@
+// An upstream's event feed whose subscription can grow without losing an event: a second session with more
+// channels logs in beside the first, what both bring is merged, and a few seconds later the first is closed.
+// To its host it is one session all the while. I/O thread only.
+#pragma once
+
+#include "bridges/source.hpp"
+#include "bridges/upstream/merge.hpp"
+#include "config/config.hpp"
+#include "daemon/base/metrics.hpp"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace bridge55::upstream {
+
+// How a growth ended. `unavailable`: the second session could not be had, for another reason than the
+// vendor's limit of connections; the first one goes on in any case.
+enum class Grown { done, connection_limit, unavailable };
+
+class GrowingSource final : public bridges::Source {
+ public:
+  struct Parts {
+    boost::asio::io_context& io;  // these three must outlive it
+    bridges::SourceHost& host;
+    metrics::Registry& metrics;
+    std::string opening_gap;
+  };
+  GrowingSource(const Parts& parts, config::Upstream settings);
+  ~GrowingSource() override;
+
+  void start() override;
+  void durable(events::EventId id) override;
+  void resume() override;
+  bridges::SessionStatus status() const override;  // of the first
+  std::vector<bridges::SessionStatus> statuses() const;
+  void stop(std::function<void()> stopped) override;
+
+  // Asks upstream for these channels instead of those of the settings; not again before `done`, which is
+  // called once, from the loop, unless the source is stopped before.
+  void grow(std::vector<std::string> channels, std::function<void(Grown)> done);
+
+ private:
+  struct Link;
+  struct Timer;
+  std::unique_ptr<Link> make_link(const config::Upstream& settings, std::string opening_gap, unsigned slot);
+  void take_word(Link& link, std::string_view channel, std::string_view event, std::string_view payload);
+  void take_joining(std::string_view channel, std::string_view event, std::string_view payload);
+  events::EventId publish(Link& link, const events::Facts& facts, bool may_repeat);
+  void say(std::string_view channel, std::string_view event, std::string_view payload);
+  void joined(std::string_view payload);
+  void not_joined(Grown why);
+  void begin_growing(std::vector<std::string> channels);
+  void replace();
+  void retire(std::unique_ptr<Link> link);
+  void ended(Grown how);
+  void one_stopped();
+
+  boost::asio::io_context& io_;
+  bridges::SourceHost& host_;
+  metrics::Registry& metrics_;
+  const config::Upstream settings_;
+  std::unique_ptr<Link> link_, joining_;
+  std::vector<std::unique_ptr<Link>> leaving_;
+  std::unique_ptr<Merge> merge_;  // while two sessions bring the same
+  std::unique_ptr<Timer> timer_;
+  std::function<void(Grown)> grown_;
+  bool joining_was_up_ = false;
+  bool gap_open_ = false;  // said to the host
+  std::string gap_reason_;
+  std::optional<std::vector<std::string>> next_channels_;  // of a growth that waits for the last one's end
+  unsigned next_number_ = 0;
+  std::size_t stopping_ = 0;
+  bool stop_asked_ = false;
+  std::function<void()> stopped_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace bridge55::upstream
