@@ -165,7 +165,7 @@ struct RelayReply {
   friend bool operator==(const RelayReply&, const RelayReply&) = default;
 };
 
-// A standing scraping job whose output becomes events (served by a later part; read and checked now).
+// A standing scraping job whose output becomes events.
 struct Relay {
   std::string name;
   RelayKind kind = RelayKind::websocket;

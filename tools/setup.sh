@@ -11,6 +11,11 @@ install_packages() {
   [ "$(. /etc/os-release; echo "${ID:-}${VERSION_ID:-}")" = debian12 ] || say "this is not Debian 12: packages may differ"
   while read -r kind package; do
     case " $kinds " in *" $kind "*) ;; *) continue ;; esac
+    # From wherever they are: Debian's npm alone brings some hundred packages.
+    case $package in
+      nodejs) ! command -v node >/dev/null || continue ;;
+      npm) ! command -v npm >/dev/null || continue ;;
+    esac
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
   done < <(grep -v '^#' tools/packages)
   [ ${#missing[@]} -gt 0 ] || return 0

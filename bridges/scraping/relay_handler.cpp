@@ -30,7 +30,8 @@ constexpr auto kOpenWithin = 35s;     // agent and target: as long as the networ
 constexpr auto kCloseWithin = 3s;
 constexpr std::size_t kMaxMessage = 256u << 10;
 constexpr std::uint16_t kPolicy = 1008, kInternal = 1011, kAway = 1001;
-constexpr std::string_view kInvalidKey = "Invalid or missing API key", kNoToken = "Rate limit exceeded";
+constexpr std::string_view kInvalidKey = "Invalid or missing API key", kNoToken = "Rate limit exceeded",
+                           kStopping = "the daemon is stopping";
 
 std::string error_text(std::string_view message) {
   return R"({"type":"error","message":)" + json::quoted(message) + '}';
@@ -63,7 +64,7 @@ Refusal refusal_of(const NotDialed& failure) {
   } else if (failure.why == Why::cancelled) {
     refusal.status = 503;
     refusal.code = "DRAINING";
-    refusal.message = "the daemon is stopping";
+    refusal.message = kStopping;
   }
   return refusal;
 }
@@ -153,29 +154,53 @@ net::awaitable<void> say_goodbye(net::Stream& stream, std::string_view error, st
 
 }  // namespace
 
+// What is not a tunnel yet.
+struct RelayHandler::UnderWay {
+  std::set<Dial*> dials;
+  std::set<net::Stream*> taken;
+  bool draining = false;
+};
+
 // A dial under way; ends where the app leaves or the daemon stops.
 class RelayHandler::Opening {
  public:
   Opening(RelayHandler& handler, gateway::UpstreamPtr upstream, Dial::Ask ask)
-      : handler_(handler), dial_(std::move(upstream), std::move(ask)) {
-    handler_.openings_.insert(this);
-    if (handler_.draining_) dial_.cancel();
+      : under_way_(handler.under_way_), dial_(std::move(upstream), std::move(ask)) {
+    under_way_->dials.insert(&dial_);
+    if (under_way_->draining) dial_.cancel();
   }
-  ~Opening() { handler_.openings_.erase(this); }
+  ~Opening() { under_way_->dials.erase(&dial_); }
   Opening(const Opening&) = delete;
   Opening& operator=(const Opening&) = delete;
   Dial& dial() { return dial_; }
 
  private:
-  RelayHandler& handler_;
+  const std::shared_ptr<UnderWay> under_way_;
   Dial dial_;
+};
+
+// A socket taken over whose app is listened to; what waits on it ends where the daemon stops.
+class RelayHandler::Taken {
+ public:
+  Taken(RelayHandler& handler, net::Stream& stream) : under_way_(handler.under_way_), stream_(stream) {
+    under_way_->taken.insert(&stream_);
+  }
+  ~Taken() { under_way_->taken.erase(&stream_); }
+  Taken(const Taken&) = delete;
+  Taken& operator=(const Taken&) = delete;
+  bool draining() const { return under_way_->draining; }
+
+ private:
+  const std::shared_ptr<UnderWay> under_way_;
+  net::Stream& stream_;
 };
 
 struct RelayHandler::Open {
   std::shared_ptr<local::Tunnel> tunnel;
 };
 
-RelayHandler::RelayHandler(Setup setup) : setup_(std::move(setup)) {}
+RelayHandler::RelayHandler(Setup setup)
+    : setup_(std::move(setup)), under_way_(std::make_shared<UnderWay>()) {}
 RelayHandler::~RelayHandler() = default;
 
 gateway::UpstreamPtr RelayHandler::vendor_socket(std::string_view path) const {
@@ -234,6 +259,7 @@ net::awaitable<void> RelayHandler::serve_vendor(local::Exchange& exchange, gatew
   const std::string greeting =
       local::render_stream_head(local::switching_answer(exchange.head), exchange.wrapping);
   local::Exchange::Taken taken = exchange.take_over();
+  const Taken listening(*this, taken.stream);
   const SteadyTime until = SteadyClock::now() + kMessageWithin;
   const error_code error = co_await taken.stream.write_all(greeting, until);
   if (error) co_return;
@@ -242,7 +268,11 @@ net::awaitable<void> RelayHandler::serve_vendor(local::Exchange& exchange, gatew
     std::ranges::copy(taken.received, frames.prepare(taken.received.size()).begin());
     frames.commit(taken.received.size());
   }
-  const Heard heard = co_await hear_message(taken.stream, frames, until);
+  Heard heard = co_await hear_message(taken.stream, frames, until);
+  if (!heard.message && listening.draining()) {
+    heard.close_code = kAway;
+    heard.why = kStopping;
+  }
   if (!heard.message) {
     if (heard.close_code != 0) co_await say_goodbye(taken.stream, {}, heard.close_code, heard.why);
     co_return;
@@ -381,21 +411,22 @@ void RelayHandler::join(local::Tunnel::Setup setup, std::string label) {
   open->tunnel = std::make_shared<local::Tunnel>(setup_.io, std::move(setup));
   open_.insert(open);
   open->tunnel->start();
-  if (draining_) open->tunnel->close(kAway, "the daemon is stopping", SteadyClock::now() + kCloseWithin);
+  if (under_way_->draining) open->tunnel->close(kAway, kStopping, SteadyClock::now() + kCloseWithin);
 }
 
 void RelayHandler::drain(SteadyTime deadline) {
-  draining_ = true;
-  const auto openings = openings_;
-  for (Opening* opening : openings)
-    opening->dial().cancel();
+  under_way_->draining = true;
+  for (Dial* dial : std::set(under_way_->dials))
+    dial->cancel();
+  for (net::Stream* stream : std::set(under_way_->taken))
+    stream->cancel();
   const auto all = open_;
   for (const auto& open : all)
-    open->tunnel->close(kAway, "the daemon is stopping", deadline);
+    open->tunnel->close(kAway, kStopping, deadline);
 }
 
 void RelayHandler::stop() {
-  draining_ = true;
+  drain(SteadyClock::now());
   const auto all = std::exchange(open_, {});
   for (const auto& open : all)
     open->tunnel->stop();

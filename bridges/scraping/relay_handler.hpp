@@ -1,6 +1,6 @@
 // The relays that apps open: `/{upstream}/ws`, the vendor's own protocol with our key put in, and
-// `/via/ws(s)://…`, which knows nothing of it (contract, section 5). Both end as tunnels. Also `/via/http(s)`.
-// Made before the server, outlives it; I/O thread only.
+// `/via/ws(s)://…`, which knows nothing of it (contract, section 5). Both end as tunnels. Also
+// `/via/http(s)`. Made before the server, outlives it; I/O thread only.
 #pragma once
 
 #include "bridges/scraping/dial.hpp"
@@ -41,7 +41,9 @@ class RelayHandler final : public local::Handler {
   void stop();  // at once
 
  private:
+  struct UnderWay;
   class Opening;
+  class Taken;
   struct Open;
   net::awaitable<void> serve_vendor(local::Exchange& exchange, gateway::UpstreamPtr upstream);
   net::awaitable<void> serve_via(local::Exchange& exchange);
@@ -52,9 +54,9 @@ class RelayHandler final : public local::Handler {
   void join(local::Tunnel::Setup setup, std::string label);
 
   Setup setup_;
-  std::set<Opening*> openings_;  // dials under way
+  // Shared with the coroutines that serve, which may be destroyed after this.
+  const std::shared_ptr<UnderWay> under_way_;
   std::set<std::shared_ptr<Open>> open_;
-  bool draining_ = false;
 };
 
 }  // namespace bridge55::scraping

@@ -212,7 +212,9 @@ void GrowingSource::replace() {
   if (next_channels_) begin_growing(*std::exchange(next_channels_, std::nullopt));
   const bridges::SessionStatus now = link_->session->status();
   const bool up = now.state == bridges::SessionState::up;
-  metrics_.gauge("bridge55_session_up", "Whether the upstream session is logged in.", {{"source", settings_.name}})
+  metrics_
+      .gauge("bridge55_session_up", "Whether the upstream session is logged in.",
+             {{"source", settings_.name}})
       .set(up ? 1 : 0);
   if (up) return;
   Report report({settings_.name, link_->slot});

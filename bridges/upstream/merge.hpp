@@ -45,7 +45,7 @@ class Merge {
   static Print print_of(const events::Facts& facts);
   void forget(SteadyTime before);
 
-  std::deque<Accepted> accepted_;                             // oldest first
+  std::deque<Accepted> accepted_;                              // oldest first
   std::unordered_map<Print, std::vector<Copy>, Hash> copies_;  // of each, oldest first
 };
 

@@ -17,19 +17,19 @@ namespace bridge55::dropin {
 
 // A login or subscribe message, taken apart.
 struct SignOn {
-  bool has_key = false;                // the member is there and not null
-  std::string key;                     // empty where it is no string
-  bool snake = false, camel = false;   // `api_key`, `apiKey`: how the app spells
-  bool all_channels = true;            // none were named
-  std::vector<std::string> channels;   // each once, in the app's order
+  bool has_key = false;               // the member is there and not null
+  std::string key;                    // empty where it is no string
+  bool snake = false, camel = false;  // `api_key`, `apiKey`: how the app spells
+  bool all_channels = true;           // none were named
+  std::vector<std::string> channels;  // each once, in the app's order
   bool reliable = false;
-  std::string consumer;                // durable name; empty: none
+  std::string consumer;  // durable name; empty: none
   bool acknowledges() const { return reliable || !consumer.empty(); }
 };
 
 // What upstream granted to the daemon itself, in its own words.
 struct Granted {
-  std::string client_name, access;     // JSON tokens; empty: not told
+  std::string client_name, access;  // JSON tokens; empty: not told
   std::vector<std::string> channels;
   bool tells_channels = false;
 };
@@ -49,14 +49,14 @@ class Dialect {
   virtual ~Dialect() = default;
 
   struct Words {
-    std::string_view path;          // below the upstream's name
+    std::string_view path;           // below the upstream's name
     std::string_view sign_on, data;  // types of the first message, and of an event
     std::string_view timed_out, required, twice;
-    std::string_view beat;          // what the server sends on its own
+    std::string_view beat;  // what the server sends on its own
     std::chrono::seconds beat_every{30};
     std::chrono::seconds pong_within{0};  // 0: no answer to a beat is asked for
     bool unsubscribes = false;
-    bool always_counts = false;     // `seq` on every message, not only on those to be acknowledged
+    bool always_counts = false;  // `seq` on every message, not only on those to be acknowledged
   };
   virtual const Words& words() const = 0;
 

@@ -20,6 +20,11 @@ Line::Line(std::string source, std::unique_ptr<const Dialect> dialect, Grow grow
 void Line::configured(const config::Upstream& settings) {
   asked_ = dialect_->asks_for(settings);
   added_.clear();
+  // The session that was to grow is gone; who waits asks again once the next is up.
+  growing_ = false;
+  growing_by_.clear();
+  wanted_.clear();
+  not_before_ = SteadyTime::min();
 }
 
 void Line::went_down(SteadyTime now) {

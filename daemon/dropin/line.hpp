@@ -40,7 +40,7 @@ class Line {
   void lost_events();  // a gap ended UNRECOVERED: it concerns those who listen now
   void grown(Growth how, SteadyTime now);
   void admit(SteadyTime now);
-  void close_all();    // the upstream is gone from the config
+  void close_all();  // the upstream is gone from the config
 
   bool up() const { return up_; }
   bool gone() const { return gone_; }
@@ -76,7 +76,7 @@ class Line {
   bool up_ = false, gone_ = false, growing_ = false;
   SteadyTime down_since_ = SteadyTime::min();
   Granted granted_;
-  std::optional<std::vector<std::string>> asked_;        // nothing: for all there are
+  std::optional<std::vector<std::string>> asked_;         // nothing: for all there are
   std::vector<std::string> added_, wanted_, growing_by_;  // by apps: asked for; not yet; just now
   Growth last_growth_ = Growth::done;
   SteadyTime not_before_ = SteadyTime::min();

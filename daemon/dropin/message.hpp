@@ -13,10 +13,10 @@ namespace bridge55::dropin {
 struct Message {
   enum class Type { sign_on, ping, pong, ack, unsubscribe, unknown, broken };
   Type type = Type::broken;
-  std::string trouble;                // of unknown and broken, in the vendor's manner
-  SignOn sign_on;                     // with `trouble` where it cannot be served
-  std::vector<std::uint64_t> seqs;    // of an ack
-  bool cumulative = true;             // `seq`: all up to it; else those of `seqs`
+  std::string trouble;              // of unknown and broken, in the vendor's manner
+  SignOn sign_on;                   // with `trouble` where it cannot be served
+  std::vector<std::uint64_t> seqs;  // of an ack
+  bool cumulative = true;           // `seq`: all up to it; else those of `seqs`
 };
 
 // `{"type":"error","message":…}`, the vendors' shape.

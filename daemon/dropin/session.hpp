@@ -1,6 +1,6 @@
 // One app on a drop-in endpoint, from its upgrade to its end, as the vendor would treat it: sign-on, filters,
-// counters, acknowledgements, keep-alive, outages (contract, section 5). A state machine with no socket and no
-// clock: messages, events and times in, words to its Voice out. Owned by its feed; I/O thread only.
+// counters, acknowledgements, keep-alive, outages (contract, section 5). A state machine with no socket and
+// no clock: messages, events and times in, words to its Voice out. Owned by its feed; I/O thread only.
 //
 // Times: 30 s to sign on (vendor docs, ABP and MM WebSocket, "Connection limits"), 30 s to wait for upstream.
 #pragma once

@@ -20,7 +20,8 @@ class Tail {
     size_ += text.size();
   }
   void add(std::uint64_t number) {
-    size_ = static_cast<std::size_t>(std::to_chars(bytes_ + size_, bytes_ + sizeof bytes_, number).ptr - bytes_);
+    size_ =
+        static_cast<std::size_t>(std::to_chars(bytes_ + size_, bytes_ + sizeof bytes_, number).ptr - bytes_);
   }
   std::string_view view() const { return {bytes_, size_}; }
 

@@ -5,6 +5,12 @@
 namespace bridge55::dropin {
 
 void Unacked::sent(std::uint64_t seq, events::EventId id) {
+  if (entries_.empty()) stride_ = 1;
+  if (stride_ > 1 && entries_.back().count < stride_ && !entries_.back().done) {
+    Entry& last = entries_.back();
+    last = {seq, id, false, last.count + 1};
+    return;
+  }
   entries_.push_back({seq, id});
   ++open_;
   if (entries_.size() > kMost) thin();
@@ -28,7 +34,7 @@ events::EventId Unacked::acknowledge_through(std::uint64_t seq) {
 events::EventId Unacked::acknowledge(std::span<const std::uint64_t> seqs) {
   for (const std::uint64_t seq : seqs) {
     const auto at = std::ranges::lower_bound(entries_, seq, {}, &Entry::seq);
-    if (at == entries_.end() || at->seq != seq || at->done || at->several) continue;
+    if (at == entries_.end() || at->seq != seq || at->done || at->count > 1) continue;
     at->done = true;
     --open_;
   }
@@ -44,14 +50,16 @@ events::EventId Unacked::pop_done() {
   return through;
 }
 
+// Neighbours become one, so that all of the past is known with the same, coarser, resolution.
 void Unacked::thin() {
+  stride_ *= 2;
   std::deque<Entry> kept;
-  for (std::size_t i = 1; i < entries_.size(); i += 2) {
-    kept.push_back(entries_[i]);
-    kept.back().several = true;
-    kept.back().done = false;
+  for (std::size_t i = 0; i < entries_.size(); i += 2) {
+    kept.push_back(entries_[std::min(i + 1, entries_.size() - 1)]);
+    if (i + 1 == entries_.size()) break;
+    kept.back().count += entries_[i].count;
+    kept.back().done = entries_[i].done && entries_[i + 1].done;
   }
-  if (entries_.size() % 2 != 0) kept.push_back(entries_.back());
   entries_.swap(kept);
   open_ = static_cast<std::size_t>(std::ranges::count(entries_, false, &Entry::done));
 }

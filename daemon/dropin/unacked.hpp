@@ -29,13 +29,14 @@ class Unacked {
     std::uint64_t seq = 0;
     events::EventId id = 0;
     bool done = false;
-    bool several = false;  // stands for others before it, too: only a cumulative acknowledgement takes it
+    std::uint64_t count = 1;  // messages up to it: of several, only a cumulative acknowledgement takes all
   };
   void thin();
   events::EventId pop_done();
 
   std::deque<Entry> entries_;  // by seq
   std::size_t open_ = 0;
+  std::uint64_t stride_ = 1;
 };
 
 }  // namespace bridge55::dropin

@@ -22,7 +22,11 @@ bool is_c1_control(std::string_view text, std::size_t at) {
   return text[at] == '\xC2' && at + 1 < text.size() && static_cast<unsigned char>(text[at + 1]) < 0xA0;
 }
 
-void append_value(std::string& key, std::string_view value) {
+bool is_control(char byte) {
+  return static_cast<unsigned char>(byte) < ' ' || byte == '\x7f';
+}
+
+void append_value(std::string& key, std::string_view value, bool (*breaks)(char) = breaks_key) {
   if (value.empty()) {
     key += '_';
     return;
@@ -32,10 +36,13 @@ void append_value(std::string& key, std::string_view value) {
       key += '_';
       ++at;
     } else {
-      key += breaks_key(value[at]) ? '_' : value[at];
+      key += breaks(value[at]) ? '_' : value[at];
     }
   }
 }
+
+// What a remote broker's message was published with is a routing key already: its words stay words.
+constexpr std::string_view kRemoteKey = "relay.routing_key";
 
 void cut_to_limit(std::string& key) {
   if (key.size() <= kLongestKey) return;
@@ -61,7 +68,8 @@ std::string Template::routing_key(const Event& event) const {
     key += part.literal;
     if (part.path.empty()) continue;
     const std::size_t from = key.size();
-    append_value(key, field(event, part.path, scratch).text());
+    append_value(key, field(event, part.path, scratch).text(),
+                 part.path == kRemoteKey ? is_control : breaks_key);
     change_case(key, from, part.letter_case);
     if (key.size() > kLongestKey) break;
   }

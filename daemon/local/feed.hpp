@@ -47,9 +47,10 @@ class Feed final : public Holder, private Voice, public std::enable_shared_from_
     std::string received;                      // bytes that came behind the request
     std::shared_ptr<const FeedRoutes> routes;  // lines only
     bool takes_turns = false;                  // over TCP: see rounds.hpp
-    unsigned scopes = static_cast<unsigned>(config::Scope::events);  // any of which the app needs; 0: none yet
-    std::unique_ptr<Tongue> tongue = nullptr;                        // websocket only; null: the daemon's own
-    std::unique_ptr<const Introduction> introduction = nullptr;      // with a tongue: how the app came
+    unsigned scopes =
+        static_cast<unsigned>(config::Scope::events);            // any of which the app needs; 0: none yet
+    std::unique_ptr<Tongue> tongue = nullptr;                    // websocket only; null: the daemon's own
+    std::unique_ptr<const Introduction> introduction = nullptr;  // with a tongue: how the app came
   };
   Feed(std::shared_ptr<Context> context, Setup setup);
   ~Feed() override;

@@ -74,8 +74,7 @@ void Feed::say(std::string_view text) {
 }
 
 std::variant<App, Refusal> Feed::sign_in(std::string_view key, unsigned any_of) {
-  std::variant<App, Refusal> known =
-      context_.clients.identify(introduction_->peer, introduction_->head, key);
+  std::variant<App, Refusal> known = context_.clients.identify(introduction_->peer, introduction_->head, key);
   const App* app = std::get_if<App>(&known);
   if (app == nullptr) return known;
   if (auto refusal = context_.clients.require(*app, any_of, introduction_->peer)) return *std::move(refusal);

@@ -28,8 +28,8 @@ struct Batch;
 // not read gets no more than 64 KiB of answers. Lives as long as the tongue; after a close nothing is sent.
 class Voice {
  public:
-  virtual void say(std::string_view text) = 0;                               // one text frame
-  virtual void close(std::uint16_t code, std::string_view reason) = 0;       // after what was said
+  virtual void say(std::string_view text) = 0;                          // one text frame
+  virtual void close(std::uint16_t code, std::string_view reason) = 0;  // after what was said
   // Who the app is, by header, peer or else this key, and whether it has any of these scopes; a reload that
   // takes them away closes the socket from now on.
   virtual std::variant<App, Refusal> sign_in(std::string_view key, unsigned any_of) = 0;
@@ -39,8 +39,8 @@ class Voice {
   virtual bool listen_as(const std::string& consumer) = 0;
   virtual void stop_listening() = 0;
   virtual void acknowledge(events::EventId id) = 0;  // of the durable consumer
-  virtual void go_on() = 0;           // writes what there is: after a hold, or a word out of turn
-  virtual bool flows() const = 0;     // the app takes what it is sent
+  virtual void go_on() = 0;        // writes what there is: after a hold, or a word out of turn
+  virtual bool flows() const = 0;  // the app takes what it is sent
 
  protected:
   ~Voice() = default;
@@ -51,7 +51,8 @@ class Frames {
  public:
   Frames(Batch& batch, std::uint32_t index) : batch_(batch), index_(index) {}
   static constexpr std::size_t kMostViews = 3;
-  // One text frame: `head` and `tail` are copied, `views` (at most kMostViews) must live as long as the event.
+  // One text frame: `head` and `tail` are copied, `views` (at most kMostViews) must live as long as the
+  // event.
   void text(std::string_view head, std::span<const std::string_view> views, std::string_view tail);
   void text(std::string_view view) { text({}, {&view, 1}, {}); }
   void binary(std::string bytes);
@@ -71,7 +72,8 @@ class Tongue {
   // What the app says. Text is valid UTF-8; `data` holds until the call returns.
   virtual void heard(std::string_view text, SteadyTime now) = 0;
   virtual void heard_binary(std::string_view data, SteadyTime now) = 0;
-  virtual void heard_too_much(std::uint64_t bytes, SteadyTime now) = 0;  // over `max_heard`, under http.max_frame
+  virtual void heard_too_much(std::uint64_t bytes,
+                              SteadyTime now) = 0;  // over `max_heard`, under http.max_frame
   virtual std::size_t max_heard() const { return 64u << 10; }
 
   // At most one frame an event. Events are offered in order, perhaps more than once: all of a round up to
@@ -84,7 +86,7 @@ class Tongue {
   // A durable consumer's place was deleted by retention.
   virtual void lost(const events::Cursor::Loss& /*loss*/) {}
 
-  virtual void tick(SteadyTime now) = 0;  // once a second
+  virtual void tick(SteadyTime now) = 0;          // once a second
   virtual std::string_view endpoint() const = 0;  // its path, for /status
 };
 

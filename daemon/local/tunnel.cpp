@@ -34,7 +34,9 @@ void send_at_once(const net::Stream& stream) {
 
 }  // namespace
 
-struct Tunnel::Impl final : WayOwner {
+struct Tunnel::Impl final : WayOwner, net::EdgeWaiter {
+  enum Which { kApp, kFar };
+
   Impl(Tunnel& self, asio::io_context& loop, Setup given)
       : tunnel(self),
         io(loop),
@@ -48,8 +50,14 @@ struct Tunnel::Impl final : WayOwner {
     from_far.set_opposite(from_app);
   }
 
+  void edge(int which, net::Edges edges) override {
+    Way& out_of = which == kApp ? from_app : from_far;
+    Way& into = which == kApp ? from_far : from_app;
+    out_of.source_edge(edges);
+    into.sink_edge(edges);
+  }
+
   // What the ways tell.
-  std::shared_ptr<net::Waiter> waiter(Way& way) override { return {tunnel.shared_from_this(), &way}; }
   void run_later(Way& way) override {
     asio::post(io, [self = tunnel.shared_from_this(), &way] { way.run(); });
   }
@@ -97,6 +105,9 @@ void Tunnel::start() {
   s.setup.app.keep_buffers(false);
   s.setup.far.keep_buffers(false);
   const std::shared_ptr<Tunnel> alive = shared_from_this();
+  const std::shared_ptr<net::EdgeWaiter> waiter(alive, impl_.get());
+  s.setup.app.watch(waiter, Impl::kApp);
+  s.setup.far.watch(waiter, Impl::kFar);
   if (!s.setup.from_app.empty()) s.from_app.pass_first(std::exchange(s.setup.from_app, {}));
   if (!s.setup.from_far.empty()) s.from_far.pass_first(std::exchange(s.setup.from_far, {}));
   s.from_app.run();
@@ -116,6 +127,7 @@ void Tunnel::close(std::uint16_t code, std::string_view reason, SteadyTime deadl
 void Tunnel::stop() {
   Impl& s = *impl_;
   if (s.ended) return;
+  const std::shared_ptr<Tunnel> alive = shared_from_this();
   s.setup.ended = nullptr;
   s.end();
 }

@@ -1,6 +1,5 @@
 #include "daemon/local/tunnel_way.hpp"
 
-#include <poll.h>
 #include <utility>
 
 #include <boost/asio/error.hpp>
@@ -10,13 +9,8 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr std::size_t kTurn = 512u << 10;  // bytes; then other sockets get their turn
+constexpr std::size_t kTurn = 256u << 10;  // bytes; then other sockets get their turn
 constexpr unsigned kBusyReads = 32;
-
-bool is_broken(const net::Stream& stream) {
-  pollfd state{stream.descriptor(), 0, 0};
-  return ::poll(&state, 1, 0) > 0 && (state.revents & (POLLERR | POLLHUP)) != 0;
-}
 
 }  // namespace
 
@@ -44,33 +38,31 @@ void Way::pump() {
     } else if (source_ended_) {
       if (sink_ended_ && !std::exchange(told_finished_, true)) owner_.finished(*this);
       return;
-    } else if (reading_) {
+    } else if (drained_ || read_needs_write_) {
+      reading_ = true;
       return;
-    } else if (std::exchange(drained_, false)) {
-      return wait_to_read(net::Readiness::read);
     } else if (bytes_ >= turn_ends) {
       return owner_.run_later(*this);
-    } else if (!read()) {
-      return;
+    } else {
+      read();
     }
   }
 }
 
-bool Way::read() {
+void Way::read() {
   if (!block_) block_ = take_block();
   const net::Transfer transfer = ends_.source->try_read({block_.get(), kBlockBytes});
   if (transfer.error == asio::error::would_block) {
-    wait_to_read(transfer.wants_write ? net::Readiness::write : net::Readiness::read);
-    return false;
-  }
-  if (transfer.error) {
+    drained_ = !transfer.wants_write;
+    read_needs_write_ = transfer.wants_write;
+    if (read_needs_write_) ends_.source->want_writable();
+  } else if (transfer.error) {
     end_of_source(transfer.error);
-    return true;
+  } else {
+    // Asking once more would be a system call for nothing.
+    drained_ = transfer.drained && !hung_up_;
+    take({block_.get(), transfer.bytes});
   }
-  // Asking once more would be a system call for nothing: the wait that follows looks by itself.
-  drained_ = transfer.bytes < kBlockBytes;
-  take({block_.get(), transfer.bytes});
-  return true;
 }
 
 void Way::take(std::string_view bytes) {
@@ -122,7 +114,7 @@ bool Way::write() {
   }
   // Only the call that moved nothing knows what TLS waits for.
   if (!transfer.error && ends_.sink->is_tls()) return true;
-  wait_to_write(!transfer.error || transfer.wants_write ? net::Readiness::write : net::Readiness::read);
+  wait_to_write(!transfer.error || transfer.wants_write);
   return false;
 }
 
@@ -134,26 +126,31 @@ void Way::lose_sink(net::error_code why) {
   owner_.sink_gone(*this, why);
 }
 
-void Way::wait_to_read(net::Readiness readiness) {
-  reading_ = true;
-  ends_.source->when(readiness, owner_.waiter(*this), kToRead);
-}
-
-// Meanwhile the source is not read, and would not be seen to break.
-void Way::wait_to_write(net::Readiness readiness) {
+void Way::wait_to_write(bool until_writable) {
   writing_ = true;
-  ends_.sink->when(readiness, owner_.waiter(*this), kToWrite);
-  if (source_ended_ || std::exchange(watching_, true)) return;
-  ends_.source->when(net::Readiness::broken, owner_.waiter(*this), kBroken);
+  write_needs_read_ = !until_writable;
+  if (until_writable) ends_.sink->want_writable();
 }
 
-void Way::ready(net::error_code, int which) {
-  if (which == kToRead) reading_ = false;
-  if (which == kToWrite) writing_ = false;
-  if (let_go_) return;
-  if (which != kBroken) return run();
-  watching_ = false;
-  if (!source_ended_ && is_broken(*ends_.source)) owner_.source_broke(*this);
+void Way::source_edge(net::Edges edges) {
+  if (edges.readable) drained_ = false;
+  if (edges.ended) hung_up_ = true;
+  if (edges.broken) broken_ = true;
+  if (edges.writable) read_needs_write_ = false;
+  // Nobody reads it meanwhile, who would see it break.
+  if (edges.broken && writing_ && !let_go_) owner_.source_broke(*this);
+  if (reading_ && !drained_ && !read_needs_write_) look_again();
+}
+
+void Way::look_again() {
+  reading_ = drained_ = false;
+  run();
+}
+
+void Way::sink_edge(net::Edges edges) {
+  if (!writing_ || !(write_needs_read_ ? edges.readable : edges.writable)) return;
+  writing_ = false;
+  run();
 }
 
 void Way::say_last(std::string close_frame) {
@@ -172,7 +169,7 @@ bool Way::may_end_sink() const {
 bool Way::end_sink() {
   const net::Transfer transfer = ends_.sink->end_writing();
   if (transfer.error == asio::error::would_block) {
-    if (!writing_) wait_to_write(transfer.wants_write ? net::Readiness::write : net::Readiness::read);
+    if (!writing_) wait_to_write(transfer.wants_write);
     return false;
   }
   sink_ended_ = true;
@@ -180,10 +177,13 @@ bool Way::end_sink() {
 }
 
 bool Way::cut_if_delivered() {
-  if (!cut_ || !pending_.empty() || ends_.sink->unsent() > 0) return false;
+  if (!cut_ || !pending_.empty()) return false;
+  // What a broken connection has not delivered stays counted.
+  if (ends_.sink->unsent() > 0 && !opposite_->broken_) return false;
   ends_.sink->reset();
   cut_ = false;
   sink_ended_ = true;
+  opposite_->look_again();  // its source is no more, which no edge will tell
   run();
   return true;
 }

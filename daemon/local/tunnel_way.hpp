@@ -1,6 +1,6 @@
 // One direction of a tunnel: reads its source, walks the frame headers, writes to its sink, and brings it to an
 // end between two frames where it can. It reads only what it has written: a sink that does not take bytes stops
-// its source. Owned by its tunnel, which keeps itself alive while anything here waits. I/O thread only.
+// its source. Owned by its tunnel, which hands it the edges of its sockets. I/O thread only.
 #pragma once
 
 #include "daemon/local/tunnel_block.hpp"
@@ -20,7 +20,6 @@ class Way;
 // What a direction tells of itself.
 class WayOwner {
  public:
-  virtual std::shared_ptr<net::Waiter> waiter(Way& way) = 0;  // the way, kept alive
   virtual void run_later(Way& way) = 0;                       // other sockets get their turn
   virtual void source_closed(Way& way) = 0;                   // a close frame has passed
   virtual void source_ended(Way& way, net::error_code why) = 0;
@@ -34,7 +33,7 @@ class WayOwner {
   ~WayOwner() = default;
 };
 
-class Way final : public net::Waiter {
+class Way final {
  public:
   struct Ends {
     net::Stream* source = nullptr;
@@ -46,6 +45,9 @@ class Way final : public net::Waiter {
 
   void pass_first(std::string bytes);  // before anything is read
   void run();
+  // What became true of its source, of its sink.
+  void source_edge(net::Edges edges);
+  void sink_edge(net::Edges edges);
   // At the end of the frame under way the sink gets this, and nothing of the source any more.
   void say_last(std::string close_frame);
   void let_go();  // its streams are closed
@@ -63,20 +65,16 @@ class Way final : public net::Waiter {
   std::uint64_t written() const { return written_; }
   unsigned take_reads() { return std::exchange(reads_, 0); }
 
-  void ready(net::error_code error, int which) override;
-
  private:
-  enum Which { kToRead, kToWrite, kBroken };
-
   void pump();
-  bool read();
+  void read();
   void take(std::string_view bytes);
   bool at_last_boundary() const;
   void end_of_source(net::error_code why);
   bool write();
   void lose_sink(net::error_code why);
-  void wait_to_read(net::Readiness readiness);
-  void wait_to_write(net::Readiness readiness);
+  void wait_to_write(bool until_writable);
+  void look_again();
   bool may_end_sink() const;
   bool end_sink();
 
@@ -90,8 +88,12 @@ class Way final : public net::Waiter {
   std::string last_;           // to be said at the next boundary
   std::uint64_t bytes_ = 0, written_ = 0;
   unsigned reads_ = 0;
-  bool reading_ = false, writing_ = false, watching_ = false;  // a wait is under way
-  bool drained_ = false;       // the source gave less than there was room for
+  // It waits for an edge; of the other kind where TLS has to do the opposite first.
+  bool reading_ = false, read_needs_write_ = false;
+  bool writing_ = false, write_needs_read_ = false;
+  bool drained_ = false;       // there is nothing to read before the next edge
+  bool hung_up_ = false;       // its end is behind what is there to read, and no edge will come
+  bool broken_ = false;        // so is the source's socket, in both directions
   bool sealed_ = false;        // nothing of the source goes on any more
   bool source_ended_ = false;
   bool cut_ = false;           // the sink is to be cut as soon as it has what was written

@@ -1,6 +1,6 @@
 // Server-Sent Events as the standard reads them (WHATWG HTML, 9.2.5 "Parsing an event stream" and 9.2.6
-// "Interpreting an event stream"). Pure: bytes in, events out; an event that lies in one piece of input is not
-// copied. Bytes are not decoded: whoever reads the data checks that it is UTF-8.
+// "Interpreting an event stream"). Pure: bytes in, events out; an event that lies in one piece of input is
+// not copied. Bytes are not decoded: whoever reads the data checks that it is UTF-8.
 #pragma once
 
 #include <chrono>

@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <utility>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -49,6 +50,16 @@ Transfer failed(error_code error) {
   return {0, error, false};
 }
 
+Transfer send_one(int descriptor, const iovec& piece) {
+  for (;;) {
+    const ssize_t sent = ::send(descriptor, piece.iov_base, piece.iov_len, MSG_NOSIGNAL);
+    if (sent >= 0) return {static_cast<std::size_t>(sent), {}, false};
+    if (errno == EINTR) continue;
+    if (errno == EAGAIN || errno == ENOBUFS) return {0, asio::error::would_block, true};
+    return failed(last_error());
+  }
+}
+
 }  // namespace
 
 error_code make_error_code(Error e) {
@@ -73,7 +84,7 @@ Stream::~Stream() {
 
 void Stream::Impl::adopt(int descriptor) {
   error_code ignored;
-  if (socket.is_open()) socket.close(ignored);
+  if (is_open()) close_descriptor();
   ssl.reset();
   established = notified = may_hold_more = false;
   ended = {};
@@ -81,20 +92,32 @@ void Stream::Impl::adopt(int descriptor) {
   if (ignored) ::close(descriptor);
 }
 
+void Stream::Impl::close_descriptor() {
+  error_code ignored;
+  if (watched < 0) {
+    socket.close(ignored);
+    return;
+  }
+  const int descriptor = std::exchange(watched, -1);
+  ::close(descriptor);
+  edges_of(io).remove(place);  // the last, since it may let go of whoever owns us
+}
+
 Transfer Stream::try_read(std::span<char> into) {
   Impl& s = *impl_;
-  if (!s.socket.is_open()) return failed(asio::error::not_connected);
+  if (!s.is_open()) return failed(asio::error::not_connected);
   if (s.ended) return failed(s.ended);
   if (s.ssl) return s.tls_read(into);
   for (;;) {
-    const ssize_t got = ::recv(s.socket.native_handle(), into.data(), into.size(), 0);
-    if (got > 0) return {static_cast<std::size_t>(got), {}, false};
+    const ssize_t got = ::recv(s.descriptor(), into.data(), into.size(), 0);
+    if (got > 0)
+      return {static_cast<std::size_t>(got), {}, false, static_cast<std::size_t>(got) < into.size()};
     if (got == 0) {
       s.ended = asio::error::eof;
     } else if (errno == EINTR) {
       continue;
     } else if (errno == EAGAIN) {
-      return failed(asio::error::would_block);
+      return {0, asio::error::would_block, false, true};
     } else {
       s.ended = last_error();
     }
@@ -104,13 +127,14 @@ Transfer Stream::try_read(std::span<char> into) {
 
 Transfer Stream::try_write(std::span<const iovec> from) {
   Impl& s = *impl_;
-  if (!s.socket.is_open()) return failed(asio::error::not_connected);
+  if (!s.is_open()) return failed(asio::error::not_connected);
   if (s.ssl) return s.tls_write(from);
+  if (from.size() == 1) return send_one(s.descriptor(), from.front());
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(from.data());
   message.msg_iovlen = std::min(from.size(), kMaxPieces);
   for (;;) {
-    const ssize_t sent = ::sendmsg(s.socket.native_handle(), &message, MSG_NOSIGNAL);
+    const ssize_t sent = ::sendmsg(s.descriptor(), &message, MSG_NOSIGNAL);
     if (sent >= 0) return {static_cast<std::size_t>(sent), {}, false};
     if (errno == EINTR) continue;
     if (errno == EAGAIN || errno == ENOBUFS) return {0, asio::error::would_block, true};
@@ -160,19 +184,15 @@ void Stream::when_readable(std::function<void(error_code)> then) {
   }
 }
 
-void Stream::when(Readiness readiness, std::shared_ptr<Waiter> waiter, int which) {
-  using Socket = asio::posix::stream_descriptor;
+void Stream::watch(std::shared_ptr<EdgeWaiter> waiter, int which) {
   Impl& s = *impl_;
-  auto tell = [waiter = std::move(waiter), which](error_code error) { waiter->ready(error, which); };
-  const bool at_once = readiness == Readiness::read && (s.ended || s.may_hold_more);
-  if (!s.socket.is_open() || at_once) {
-    asio::post(s.io, [tell = std::move(tell)] { tell({}); });
-  } else {
-    s.socket.async_wait(readiness == Readiness::read    ? Socket::wait_read
-                        : readiness == Readiness::write ? Socket::wait_write
-                                                        : Socket::wait_error,
-                        std::move(tell));
-  }
+  if (!s.socket.is_open()) return;
+  s.watched = s.socket.release();
+  s.place = edges_of(s.io).add(s.watched, std::move(waiter), which);
+}
+
+void Stream::want_writable() {
+  if (impl_->watched >= 0) edges_of(impl_->io).want_writable(impl_->place);
 }
 
 awaitable<Transfer> Stream::read_some(std::span<char> into, std::optional<SteadyTime> deadline) {
@@ -200,7 +220,7 @@ awaitable<error_code> Stream::write_all(std::string_view bytes, std::optional<St
 }
 
 bool Stream::is_open() const {
-  return impl_->socket.is_open();
+  return impl_->is_open();
 }
 bool Stream::tls_resumed() const {
   return impl_->ssl && SSL_session_reused(impl_->ssl.get()) == 1;
@@ -209,7 +229,7 @@ bool Stream::is_tls() const {
   return impl_->ssl != nullptr;
 }
 int Stream::descriptor() const {
-  return impl_->socket.is_open() ? impl_->socket.native_handle() : -1;
+  return impl_->is_open() ? impl_->descriptor() : -1;
 }
 const std::string& Stream::trouble() const {
   return impl_->trouble;
@@ -217,7 +237,7 @@ const std::string& Stream::trouble() const {
 
 std::size_t Stream::unsent() const {
   int bytes = 0;
-  if (!impl_->socket.is_open() || ::ioctl(impl_->socket.native_handle(), SIOCOUTQ, &bytes) != 0) return 0;
+  if (!impl_->is_open() || ::ioctl(impl_->descriptor(), SIOCOUTQ, &bytes) != 0) return 0;
   return static_cast<std::size_t>(bytes);
 }
 
@@ -234,16 +254,17 @@ void Stream::keep_buffers(bool keep) {
 
 Transfer Stream::end_writing() {
   Impl& s = *impl_;
-  if (!s.socket.is_open()) return failed(asio::error::not_connected);
+  if (!s.is_open()) return failed(asio::error::not_connected);
   if (s.ssl && s.established) {
     const Transfer transfer = s.tls_end();
     if (transfer.error == asio::error::would_block) return transfer;
   }
-  if (::shutdown(s.socket.native_handle(), SHUT_WR) != 0) return failed(last_error());
+  if (::shutdown(s.descriptor(), SHUT_WR) != 0) return failed(last_error());
   return {};
 }
 
 void Stream::cancel() {
+  if (!impl_) return;  // a handler has taken the socket over
   impl_->give_up_resolving();
   error_code ignored;
   if (impl_->socket.is_open()) impl_->socket.cancel(ignored);
@@ -252,30 +273,28 @@ void Stream::cancel() {
 void Stream::close() {
   Impl& s = *impl_;
   s.give_up_resolving();
-  if (!s.socket.is_open()) return;
+  if (!s.is_open()) return;
   if (s.ssl && s.established && !s.notified) SSL_shutdown(s.ssl.get());
   // The kernel answers with RST, which may destroy what the peer has not read yet, where we close with unread
   // bytes: take them first.
-  const int descriptor = s.socket.native_handle();
+  const int descriptor = s.descriptor();
   ::shutdown(descriptor, SHUT_WR);
   char scratch[4096];
   for (int i = 0; i < 16 && ::recv(descriptor, scratch, sizeof scratch, MSG_DONTWAIT) > 0; ++i) {
   }
   s.ssl.reset();
   s.may_hold_more = false;
-  error_code ignored;
-  s.socket.close(ignored);
+  s.close_descriptor();
 }
 
 void Stream::reset() {
   Impl& s = *impl_;
-  if (!s.socket.is_open()) return;
+  if (!s.is_open()) return;
   const linger at_once{1, 0};
-  ::setsockopt(s.socket.native_handle(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  ::setsockopt(s.descriptor(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
   s.ssl.reset();
   s.may_hold_more = false;
-  error_code ignored;
-  s.socket.close(ignored);
+  s.close_descriptor();
 }
 
 }  // namespace bridge55::net

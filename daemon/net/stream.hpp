@@ -17,6 +17,7 @@
 
 #include "config/config.hpp"
 #include "daemon/base/clock.hpp"
+#include "daemon/net/edges.hpp"
 
 namespace boost::asio {
 class io_context;
@@ -48,21 +49,11 @@ struct Transfer {
   error_code error;      // boost::asio::error::would_block: wait for `wants`; eof: the peer ended it (a TLS cut without close_notify is
                          // boost::asio::ssl::error::stream_truncated's meaning: error::truncated below)
   bool wants_write = false;  // which readiness a would_block waits for (TLS may need the other one)
+  bool drained = false;      // of a read: the socket has no more, and an edge will tell when it has
 };
 
 enum class Error { truncated = 1, handshake, verify, proxy };
 error_code make_error_code(Error e);
-
-// Who is told of readiness without a coroutine or an allocation a wait: what moves bytes by the hundred thousand.
-class Waiter {
- public:
-  virtual void ready(error_code error, int which) = 0;  // operation_aborted where the stream was closed meanwhile
-
- protected:
-  ~Waiter() = default;
-};
-
-enum class Readiness { read, write, broken };  // broken: an error or the end of both directions, or urgent data
 
 class Stream {
  public:
@@ -90,9 +81,11 @@ class Stream {
   // Calls back once when there is something to read or the peer has left; `cancel` ends it with
   // operation_aborted. May wait beside a wait_readable.
   void when_readable(std::function<void(error_code)> then);
-  // Tells the waiter once, with `which` as it was given. Any number may wait.
-  void when(Readiness readiness, std::shared_ptr<Waiter> waiter, int which);
-  // Convenience on top of those above.
+  // From now on readiness is told to this one as edges (edges.hpp), and none of the three above may be used any more. The
+  // waiter is kept until the stream is closed.
+  void watch(std::shared_ptr<EdgeWaiter> waiter, int which);
+  void want_writable();  // tells of the next writability
+  // Convenience on top of the first five.
   awaitable<Transfer> read_some(std::span<char> into, std::optional<SteadyTime> deadline = {});
   awaitable<error_code> write_all(std::string_view bytes, std::optional<SteadyTime> deadline = {});
 

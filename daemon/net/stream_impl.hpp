@@ -51,6 +51,9 @@ struct Stream::Impl {
         writing(std::make_shared<Wait>(loop)) {}
 
   void adopt(int descriptor);  // closes what was open
+  bool is_open() const { return watched >= 0 || socket.is_open(); }
+  int descriptor() { return watched >= 0 ? watched : socket.native_handle(); }
+  void close_descriptor();
   Transfer tls_read(std::span<char> into);
   Transfer tls_write(std::span<const iovec> from);
   Transfer tls_end();  // close_notify
@@ -65,6 +68,8 @@ struct Stream::Impl {
   asio::io_context& io;
   std::weak_ptr<Resolution> resolution;  // under way
   asio::posix::stream_descriptor socket;
+  int watched = -1;  // the descriptor, where edges tell of it and not `socket`
+  EdgePlace place;
   std::shared_ptr<Wait> reading, writing;
   std::shared_ptr<TlsContext> context;
   std::unique_ptr<SSL, FreeSsl> ssl;

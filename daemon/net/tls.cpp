@@ -159,6 +159,8 @@ Transfer Stream::Impl::tls_failure(int result) {
 Transfer Stream::Impl::tls_read(std::span<char> into) {
   std::size_t total = 0;
   may_hold_more = false;
+  const bool held_none = SSL_has_pending(ssl.get()) == 0;
+  const std::uint64_t before = BIO_number_read(SSL_get_rbio(ssl.get()));
   while (total < into.size()) {
     std::size_t got = 0;
     ERR_clear_error();
@@ -166,14 +168,17 @@ Transfer Stream::Impl::tls_read(std::span<char> into) {
     const int result = SSL_read_ex(ssl.get(), into.data() + total, into.size() - total, &got);
     if (result == 1) {
       total += got;
-      // Small answers come alone: where OpenSSL holds nothing more, asking the socket again is a call for nothing.
-      if (total < kRecord && SSL_has_pending(ssl.get()) == 0) return {total, {}, false};
-      continue;
+      if (total >= kRecord || SSL_has_pending(ssl.get()) != 0) continue;
+      // Small answers come alone: where OpenSSL holds nothing more, asking the socket again is a call for nothing. And
+      // where it had room for twice as much, the socket has nothing more either.
+      const std::uint64_t came = BIO_number_read(SSL_get_rbio(ssl.get())) - before;
+      return {total, {}, false, held_none && came < kReadAhead / 2};
     }
     Transfer failure = tls_failure(result);
     if (failure.error != asio::error::would_block) ended = failure.error;
+    failure.drained = failure.error == asio::error::would_block && !failure.wants_write;
     if (total == 0) return failure;
-    return {total, {}, false};
+    return {total, {}, false, failure.drained};
   }
   may_hold_more = true;
   return {total, {}, false};
@@ -242,7 +247,7 @@ awaitable<error_code> Stream::tls_client(std::shared_ptr<TlsContext> context, st
   s.context = std::move(context);
   const TlsContext::Impl& settings = s.context->impl();
   s.ssl.reset(SSL_new(settings.context.get()));
-  if (!s.ssl || SSL_set_fd(s.ssl.get(), s.socket.native_handle()) != 1) co_return Error::handshake;
+  if (!s.ssl || SSL_set_fd(s.ssl.get(), s.descriptor()) != 1) co_return Error::handshake;
   const std::string& name = settings.server_name.empty() ? server_name : settings.server_name;
   const bool address = is_address(name);
   bool accepted = address || SSL_set_tlsext_host_name(s.ssl.get(), name.c_str()) == 1;
@@ -269,7 +274,7 @@ awaitable<error_code> Stream::tls_server(std::shared_ptr<TlsContext> context, St
   Impl& s = *impl_;
   s.context = std::move(context);
   s.ssl.reset(SSL_new(s.context->impl().context.get()));
-  if (!s.ssl || SSL_set_fd(s.ssl.get(), s.socket.native_handle()) != 1) co_return Error::handshake;
+  if (!s.ssl || SSL_set_fd(s.ssl.get(), s.descriptor()) != 1) co_return Error::handshake;
   SSL_set_accept_state(s.ssl.get());
   co_return co_await s.handshake(deadline);
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The daemon's figures end to end, each against its goal: bench.py rabbit|latency|fanout|memory|backlog|start|all [--full].
+"""The daemon's figures end to end, each against its goal: bench.py rabbit|sse|latency|fanout|memory|backlog|start|all [--full].
 
     cmake --preset release && cmake --build --preset release
     tests/bench/bench.py --bin build/release all
@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -348,6 +349,70 @@ def rabbit(options):
         row("10,000/s: daemon CPU", statistics.median(r["cpu"] for r in daemon), "s per 100,000", note=daemon[0]["split"])
 
 
+# ---- the scraping network into RabbitMQ
+
+
+class ScrapingPeer:
+    """bench_scraping_peer.py, with what `confirm` asks of a vendor."""
+
+    def __init__(self, stack):
+        folder = tempfile.mkdtemp(prefix="bridge55_bench_")
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        self.cert, key = os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
+                        "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", self.cert],
+                       check=True, capture_output=True)
+        self.process = subprocess.Popen(["/usr/bin/python3", os.path.join(HERE, "bench_scraping_peer.py"), self.cert, key, str(PAYLOAD)],
+                                        stdout=subprocess.PIPE, text=True)
+        stack.callback(self.end)
+        self.port, control = map(int, self.process.stdout.readline().split())
+        self.line = socket.create_connection(("127.0.0.1", control))
+
+    def end(self):
+        self.line.close()
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def control(self, _method, _path, body):
+        self.line.sendall(b"%d\n" % body["burst"])
+
+
+def relay_full_speed(broker, count, kind, target):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(queues_removed(broker))
+        peer = ScrapingPeer(stack)
+        folder = tempfile.mkdtemp(prefix="bridge55_bench_")
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        upstream = (f"  scraping: {{url: 'https://127.0.0.1:{peer.port}', api_key: bench-key, tls: {{ca_file: {peer.cert}}}}}\n"
+                    f"relays:\n  feed: {{kind: {kind}, {target}}}\n")
+        journal = f"journal: {{path: {folder}/journal.db, retention: {{size: 64MiB}}}}\nlog: {{level: warning}}\n"
+        sink = rabbit_sink(broker.port).replace("source: abp", "source: scraping")
+        daemon = harness.Daemon(folder, upstream, extra=journal, sinks=f"sinks:\n{sink}")
+        stack.callback(lambda: daemon.process.end())
+        daemon.wait_up("rabbit")
+        confirm(daemon, peer, 60_000)
+        cpu = Cpu(daemon.process.pid)
+        seconds = confirm(daemon, peer, count)
+        return count / seconds, cpu.seconds() / count * 1e5, cpu.split(count / 1e5)
+
+
+def sse(options):
+    """A remote broker's messages over HTTPS as Server-Sent Events, and the same messages over a relayed WebSocket."""
+    from rabbit_broker import RabbitBroker
+    count, rounds = (500_000, 5) if options.full else (100_000, 3)
+    frames, events = [], []
+    with RabbitBroker() as broker:
+        bare(broker.port, "--count", 20_000)
+        for _ in range(rounds):
+            frames.append(relay_full_speed(broker, count, "websocket", "url: 'wss://bench.example/'"))
+            events.append(relay_full_speed(broker, count, "amqp", "host: bench.example"))
+    base, reached = (statistics.median(r[0] for r in runs) for runs in (frames, events))
+    row("relay, WebSocket (TLS) -> RabbitMQ", base, "events/s", note=f"CPU {frames[0][1]:.2f} s per 100,000: {frames[0][2]}")
+    row("relay, SSE over HTTPS -> RabbitMQ", reached, "events/s", note=f"CPU {events[0][1]:.2f} s per 100,000: {events[0][2]}")
+    at_least("  of the WebSocket path", reached / base, 0.9, "ratio")
+
+
 # ---- memory
 
 
@@ -420,7 +485,7 @@ def start(options):
         at_most("a million events: ready after a clean stop", ready_after(daemon), 1.0, "s")
 
 
-BENCHES = {"latency": latency, "fanout": fanout, "rabbit": rabbit, "memory": memory, "backlog": backlog, "start": start}
+BENCHES = {"latency": latency, "fanout": fanout, "rabbit": rabbit, "sse": sse, "memory": memory, "backlog": backlog, "start": start}
 
 
 def main():

@@ -1,26 +1,23 @@
 #!/usr/bin/python3
 """The drop-in endpoints as unmodified vendor clients see them: /abp/ws and /mm/ws/subscribe, over one upstream session each, against the
-simulated vendor. The vendor docs' own example clients run with nothing but their URL changed: taken from the docs where these are at hand
-(BRIDGE55_VENDOR_DOCS, else ../shared/vendor/api-docs.txt beside the project), else from the copy below."""
+simulated vendor. The vendor docs' own example clients run with nothing but their URL changed: taken from the docs where these lie beside the
+checkout, else clients of the same kind from below."""
 
 import asyncio
 import json
 import os
 import re
 import signal
-import socket
-import struct
+import ssl
 import subprocess
 import sys
 import threading
 import time
-import unittest
 
 import websockets
 
-from harness import DEADLINE, MM_KEY, ROOT, Case, Sim, main, request, wait_for
-
-DOCS = os.environ.get("BRIDGE55_VENDOR_DOCS", os.path.join(os.path.dirname(ROOT), "shared", "vendor", "api-docs.txt"))
+from harness import DEADLINE, MM_KEY, Case, free_port, main, request, wait_for
+from relay_harness import documented, indented, npm_modules
 
 ABP_EXAMPLE = '''
 import asyncio
@@ -66,17 +63,25 @@ asyncio.run(connect())
 '''
 
 
-def docs_example(section, language="python"):
-    """The code block of that language under `section`'s heading, or nothing."""
-    if not os.path.exists(DOCS):
-        return None
-    with open(DOCS, encoding="utf-8") as f:
-        text = f.read()
-    start = text.find(section)
-    if start < 0:
-        return None
-    block = re.search(r"```" + language + r"[^\n]*\n(.*?)```", text[start:], re.S)
-    return block.group(1) if block else None
+JAVASCRIPT = """
+const WebSocket = require('ws');
+const ws = new WebSocket('%(url)s');
+ws.on('open', () => ws.send(JSON.stringify(%(login)s)));
+ws.on('message', (raw) => {
+  const msg = JSON.parse(raw);
+  if (msg.type === 'login_ok') console.log(`Logged in as ${msg.clientName}`);
+  if (msg.type === 'subscribed') console.log(`Subscribed (id=${msg.subscription_id})`);
+  if (msg.type === 'ping') ws.send(JSON.stringify({ type: 'pong' }));
+  if (msg.channel) console.log(`[${msg.channel}:${msg.event}]`, msg.payload);
+  if (msg.old) console.log('  Changed from:', msg.old);
+});
+"""
+ABP_URL, MM_URL = "wss://v2.55-tech.com/ws", "wss://mmapi.55-tech.com/ws/subscribe"
+ABP_SCRIPT = JAVASCRIPT % {"url": ABP_URL, "login": "{type: 'login', apiKey: 'YOUR_API_KEY', channels: ['orders', 'bets', 'settlements']}"}
+MM_SCRIPT = JAVASCRIPT % {"url": MM_URL, "login": "{type: 'subscribe', api_key: 'YOUR_API_KEY', channels: ['orders', 'bets', 'scores']}"}
+ABP_PAGE, MM_PAGE = "# ABP WebSocket - Real-Time Updates", "# MM WebSocket - Real-Time Updates"
+# How deep each line of the page's Python stands: the page has lost that.
+ABP_LEVELS, MM_LEVELS = "00001122333222222334340", "0000112233322222234422233444450"
 
 
 class Loop:
@@ -96,10 +101,11 @@ LOOP = Loop()
 class App:
     """A WebSocket client of the `websockets` package: sends JSON, keeps every frame that comes, answers pings of the vendor's kind."""
 
-    def __init__(self, url, headers=None, reads=True):
+    def __init__(self, url, headers=None, reads=True, **options):
         self.frames, self.code, self.reason = [], None, None
         self.changed = threading.Condition()
-        self.ws = LOOP.run(self._connect(url, extra_headers=headers, max_queue=None if reads else 1, max_size=None, ping_interval=None))
+        self.ws = LOOP.run(self._connect(url, extra_headers=headers, max_queue=None if reads else 1, max_size=None, ping_interval=None,
+                                         **options))
         if reads:
             self.read()
 
@@ -301,6 +307,27 @@ class DropIn(Case):
         self.assertEqual([m["seq"] for m in data], list(range(1, count + 1)))
         self.assertEqual([m["payload"]["orderId"] for m in data], [i % 2000 for i in range(count)])
 
+    def test_a_slow_app_on_tls_gets_everything_too(self):
+        daemon = self.stage(start=False)
+        port, cert, key = free_port(), os.path.join(self.folder, "cert.pem"), os.path.join(self.folder, "key.pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+                        "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert], check=True, capture_output=True)
+        with open(daemon.config_path, encoding="utf-8") as f:
+            config = f.read()
+        with open(daemon.config_path, "w", encoding="utf-8") as f:
+            f.write(config.replace("listen:\n", f"listen:\n  - tcp: 127.0.0.1:{port}\n    tls: {{cert_file: {cert}, key_file: {key}}}\n"))
+        daemon.start()
+        app = App(f"wss://127.0.0.1:{port}/abp/ws", reads=False, ssl=ssl.create_default_context(cafile=cert))
+        self.addCleanup(lambda: app.ws.transport and app.ws.transport.abort())
+        app.send({"type": "login", "apiKey": "k", "channels": []})
+        wait_for(lambda: len(daemon.status()["consumers"]) == 1, "the app")
+        self.vendor.emit({"api": "abp", "channel": "orders", "event": "UPDATE", "count": 10000, "book": False,
+                          "payload_text": '{"orderId":{{n}},"pad":"' + "x" * 1000 + '"}'})
+        wait_for(lambda: daemon.status()["journal"]["events"] >= 10000, "the journal")
+        app.read()
+        data = app.data(10000, deadline=60)
+        self.assertEqual([(m["seq"], m["payload"]["orderId"]) for m in data], [(i + 1, i) for i in range(10000)])
+
     def test_mm_unsubscribe_and_subscribe_again(self):
         daemon = self.stage()
         app = self.mm(daemon, ["orders"])
@@ -452,7 +479,13 @@ class DropIn(Case):
         self.assertEqual(daemon.metric("bridge55_session_up"), 1)
 
     def test_growth_under_load_loses_nothing_and_repeats_nothing(self):
-        daemon = self.stage(apis=("abp",), settings='channels: [orders]')
+        self.grows_under_load("channels: [orders]")
+
+    def test_growth_under_load_with_acknowledgements_upstream(self):
+        self.grows_under_load("channels: [orders], reliable_delivery: true")
+
+    def grows_under_load(self, settings):
+        daemon = self.stage("--batch-ack", apis=("abp",), settings=settings)
         witness = self.abp(daemon, ["orders"])
         count, done = 12000, threading.Event()
 
@@ -487,6 +520,32 @@ class DropIn(Case):
         third = self.abp(daemon, ["bets"], wait=False)
         self.assertEqual(third.closed(), 1008)
         self.assertEqual(self.vendor.stats()["abp"]["refused"], 1)
+
+    def test_the_old_session_may_break_while_the_new_one_joins(self):
+        daemon = self.stage(apis=("abp",), settings='channels: [orders]')
+        first = self.abp(daemon, ["orders"])
+        old = self.vendor.stats()["abp"]["connections"][0]["conn"]
+        self.abp(daemon, ["bets"])
+        self.vendor.fault("drop", conn=old)
+        wait_for(lambda: [s["slot"] for s in daemon.status()["sessions"]] == [1], "the new session alone")
+        self.vendor.orders(5)
+        self.assertEqual([m["seq"] for m in first.data(5)], [1, 2, 3, 4, 5])
+        self.assertFalse(daemon.all_events("channel=gap"))
+        self.assertEqual(daemon.metric("bridge55_session_up"), 1)
+        self.vendor.fault("drop", api="abp")
+        self.assertEqual(first.closed(), 1012)
+        again = self.abp(daemon, ["bets"])
+        self.assertEqual(again.login["channels"], ["bets"])
+        self.assertEqual(self.vendor.stats()["abp"]["last_logins"].__len__(), 3)
+
+    def test_what_upstream_does_not_have_is_not_granted(self):
+        daemon = self.stage(settings='channels: [orders]')
+        self.assertEqual(self.abp(daemon, ["orders", "horses"]).login["channels"], ["orders"])
+        self.assertEqual(self.mm(daemon, ["horses", "bets"]).login["channels"], ["bets"])
+        logins = len(self.vendor.stats()["abp"]["last_logins"])
+        self.assertEqual(self.abp(daemon, ["horses"]).login["channels"], [])
+        self.assertEqual(len(self.vendor.stats()["abp"]["last_logins"]), logins)
+        self.assertEqual(daemon.stop(), 0)  # in the middle of a growth
 
     # --- who may -----------------------------------------------------------------------------------------------------------------
 
@@ -527,34 +586,52 @@ class DropIn(Case):
 
     # --- the docs' own clients -------------------------------------------------------------------------------------------------
 
-    def example(self, section, copy, url, old):
-        code = docs_example(section)
-        if code is not None and re.search(r"^ +", code, re.M) is None:
-            code = None  # the saved page has lost its indentation
-        code = code or copy
-        self.assertIn(old, code)
-        path = os.path.join(self.folder, "example.py")
+    def example(self, program, old, url, node=False):
+        self.assertIn(old, program)
+        path = os.path.join(self.folder, "example.js" if node else "example.py")
         with open(path, "w", encoding="utf-8") as f:
-            f.write(code.replace(old, url))
-        log = open(os.path.join(self.folder, "example.log"), "wb")
-        child = subprocess.Popen([sys.executable, "-u", path], stdout=log, stderr=subprocess.STDOUT)
+            f.write(program.replace(old, url))
+        log = open(path + ".log", "wb")
+        command = ["node", path] if node else [sys.executable, "-u", path]
+        child = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                                 env={**os.environ, **({"NODE_PATH": npm_modules()} if node else {})})
         self.addCleanup(lambda: (child.kill(), child.wait(), log.close()))
-        return lambda: open(log.name, encoding="utf-8").read()
 
-    def test_the_docs_abp_example_runs_with_its_url_changed(self):
+        def output():
+            with open(log.name, encoding="utf-8") as said:
+                return said.read()
+        return output
+
+    def abp_example(self, program, node=False):
         daemon = self.stage()
-        output = self.example("# ABP WebSocket - Real-Time Updates", ABP_EXAMPLE, f"ws://127.0.0.1:{daemon.port}/abp/ws", "wss://v2.55-tech.com/ws")
-        wait_for(lambda: "Logged in as demo" in output(), "the login\n" + output())
+        output = self.example(program, ABP_URL, f"ws://127.0.0.1:{daemon.port}/abp/ws", node)
+        wait_for(lambda: "Logged in as demo" in output(), "the login")
         self.vendor.orders(3)
         wait_for(lambda: output().count("[orders:UPDATE]") == 3, "the orders")
 
-    def test_the_docs_mm_example_runs_with_its_url_changed(self):
+    def mm_example(self, program, node=False):
         daemon = self.stage()
-        output = self.example("# MM WebSocket - Real-Time Updates", MM_EXAMPLE, f"ws://127.0.0.1:{daemon.port}/mm/ws/subscribe",
-                              "wss://mmapi.55-tech.com/ws/subscribe")
-        wait_for(lambda: "Subscribed (id=" in output(), "the subscription\n" + output())
-        self.vendor.emit({"api": "mm", "channel": "orders", "event": "UPDATE", "payload": {"orderId": 1}, "old": {"orderId": 0}, "book": False})
-        wait_for(lambda: "Changed from: {'orderId': 0}" in output(), "the order")
+        output = self.example(program, MM_URL, f"ws://127.0.0.1:{daemon.port}/mm/ws/subscribe", node)
+        if node:
+            wait_for(lambda: len(daemon.status()["consumers"]) == 1, "the subscription")
+        else:
+            wait_for(lambda: "Subscribed (id=" in output(), "the subscription")
+        emit = {"api": "mm", "channel": "orders", "event": "UPDATE", "payload": {"orderId": 1}, "old": {"orderId": 0}, "book": False}
+        wait_for(lambda: self.vendor.emit(emit) and re.search(r"Changed from: \{ ?'?orderId'?: 0 ?\}", output()), "the order")
+
+    def test_the_docs_abp_example_runs_with_its_url_changed(self):
+        docs = documented(ABP_PAGE, "python")
+        self.abp_example(indented(docs, ABP_LEVELS) if docs else ABP_EXAMPLE)
+
+    def test_the_docs_mm_example_runs_with_its_url_changed(self):
+        docs = documented(MM_PAGE, "python")
+        self.mm_example(indented(docs, MM_LEVELS) if docs else MM_EXAMPLE)
+
+    def test_the_docs_abp_example_in_javascript(self):
+        self.abp_example(documented(ABP_PAGE, "javascript") or ABP_SCRIPT, node=True)
+
+    def test_the_docs_mm_example_in_javascript(self):
+        self.mm_example(documented(MM_PAGE, "javascript") or MM_SCRIPT, node=True)
 
 
 if __name__ == "__main__":

@@ -123,7 +123,7 @@ class Relays(RelayCase):
                 visit.wait_end()
                 self.assertEqual(visit.frames, [facts(CLOSE, close_payload(code, reason), masked=True)])
                 self.assertEqual(client.payload(CLOSE), close_payload(code, reason))
-                self.assertTrue(client.end())
+                self.assertTrue(client.end_and_leave())
         self.wait_no_relays()
 
     def test_close_codes_and_reasons_of_the_target_reach_the_app_and_its_answer_the_target(self):
@@ -139,7 +139,7 @@ class Relays(RelayCase):
                 client.send(CLOSE, close_payload(code, reason))
                 target.visit().wait_end()
                 self.assertEqual(target.visit().frames, [facts(CLOSE, close_payload(code, reason), masked=True)])
-                self.assertTrue(client.end())
+                self.assertTrue(client.end_and_leave())
         self.wait_no_relays()
 
     def test_frames_right_behind_the_connect_message_are_not_lost(self):
@@ -263,7 +263,7 @@ class Relays(RelayCase):
             pings.join()
         for client in (silent, pinging):
             client.send(CLOSE, close_payload(1008))
-            self.assertTrue(client.end())
+            self.assertTrue(client.end_and_leave())
             client.leave()
         self.assertEqual(self.relays(), [])
 

@@ -189,7 +189,7 @@ class Sockets(RelayCase):
         self.assertEqual(target.visit().wait_frames(len(frames)), [facts(opcode, data, fin, True) for opcode, data, fin in frames])
         self.assertEqual(client.payload(TEXT), b"welcome")
         self.assertEqual(client.closed(), (4999, "☃"))
-        self.assertTrue(client.end())
+        self.assertTrue(client.end_and_leave())
 
     def test_an_app_that_leaves_while_the_target_is_reached_leaves_nothing(self):
         self.world()

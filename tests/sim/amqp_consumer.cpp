@@ -38,7 +38,8 @@ asio::awaitable<std::string> AmqpConsumer::more() {
   buffer_.resize(before + kReadSize);
   reading_ = true;
   last_read_ = Clock::now();
-  const std::size_t size = co_await dial_.stream()->read_some(asio::buffer(buffer_.data() + before, kReadSize));
+  const std::size_t size =
+      co_await dial_.stream()->read_some(asio::buffer(buffer_.data() + before, kReadSize));
   reading_ = false;
   last_read_ = Clock::now();
   buffer_.resize(before + size);

@@ -1,6 +1,6 @@
 #pragma once
-// An agent's consumer on a broker: login, a temporary queue, deliveries one after the other. It reads only when
-// asked to, so that a slow reader holds the broker back.
+// An agent's consumer on a broker: login, a temporary queue, deliveries one after the other. It reads only
+// when asked to, so that a slow reader holds the broker back.
 
 #include "tests/sim/amqp_order.hpp"
 #include "tests/sim/amqp_wire.hpp"

@@ -16,12 +16,14 @@ HttpResponse wrong(const char* field, const std::string& what, const char* type)
   return unprocessable(json::array({"body", field}).dump(), what, type);
 }
 
-std::optional<HttpResponse> read_text(const json& body, const char* field, std::string& out, bool nullable = false) {
+std::optional<HttpResponse> read_text(const json& body, const char* field, std::string& out,
+                                      bool nullable = false) {
   const auto found = body.find(field);
   if (found == body.end() || (nullable && found->is_null())) return std::nullopt;
   if (!found->is_string()) return wrong(field, "Input should be a valid string", "string_type");
   out = found->get<std::string>();
-  if (out.size() > kShortString) return wrong(field, "String should have at most 255 characters", "string_too_long");
+  if (out.size() > kShortString)
+    return wrong(field, "String should have at most 255 characters", "string_too_long");
   return std::nullopt;
 }
 
@@ -40,7 +42,8 @@ std::optional<HttpResponse> read_number(const json& body, const char* field, uns
 std::optional<HttpResponse> read_amqp_order(const std::string& body, AmqpOrder& order) {
   const json message = json::parse(body, nullptr, false);
   if (message.is_discarded()) return unprocessable(R"(["body", 0])", "JSON decode error", "json_invalid");
-  if (!message.is_object()) return unprocessable(R"(["body"])", "Input should be a valid dictionary", "dict_type");
+  if (!message.is_object())
+    return unprocessable(R"(["body"])", "Input should be a valid dictionary", "dict_type");
   const std::pair<const char*, std::string*> texts[] = {{"host", &order.host},
                                                         {"virtual_host", &order.virtual_host},
                                                         {"username", &order.username},

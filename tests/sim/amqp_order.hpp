@@ -10,7 +10,8 @@
 namespace bridge55::sim {
 
 struct AmqpOrder {
-  std::string host, virtual_host = "/", username, password, exchange, routing_key = "#", queue_prefix = "scrape";
+  std::string host, virtual_host = "/", username, password, exchange, routing_key = "#",
+                    queue_prefix = "scrape";
   unsigned port = 5672;
   bool ssl = false;
   unsigned heartbeat = 60;  ///< seconds, 0 = none

@@ -42,7 +42,8 @@ AmqpStream::~AmqpStream() {
   vendor_.relay_log.streams.end(record_);
 }
 
-/// "Prefix for the auto-delete queue name (e.g., `scrape_de1_4821`)"; counted on, so that no two are the same.
+/// "Prefix for the auto-delete queue name (e.g., `scrape_de1_4821`)"; counted on, so that no two are the
+/// same.
 std::string AmqpStream::queue_name() {
   const auto digits = 1000 + (vendor_.options.seed * 7919 + record_.id * 37) % 9000;
   return order_.queue_prefix + '_' + order_.agent.slug + '_' + std::to_string(digits);
@@ -192,6 +193,7 @@ asio::awaitable<void> AmqpStream::watch_client() {
   gone_ = true;
   end("client");
   consumer_.cancel();
+  if (ending_since_ == TimePoint::max()) client_.cut();  // ends a write that waits for this reader
 }
 
 asio::awaitable<void> AmqpStream::end_transport() {
@@ -237,6 +239,7 @@ void AmqpStream::cut(const AmqpCut& how) {
   if (cut_) return;
   end("cut");
   cut_ = how;
+  if (how.end == "reset" && !how.mid_event && !how.final_chunk) client_.reset();
   consumer_.cancel();
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// The answer to POST /amqp: messages of a broker as Server-Sent Events. Vendor docs: Scraping API WebSocket & AMQP,
-// "AMQP consumer (SSE)".
+// The answer to POST /amqp: messages of a broker as Server-Sent Events. Vendor docs: Scraping API WebSocket &
+// AMQP, "AMQP consumer (SSE)".
 
 #include "tests/sim/amqp_consumer.hpp"
 #include "tests/sim/relay_log.hpp"

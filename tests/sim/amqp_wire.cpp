@@ -80,7 +80,9 @@ std::string amqp_capabilities() {
     append_number(inner, name.size(), 1);
     inner.append(name).append("t\1");
   }
-  std::string table = "\x0c" "capabilitiesF";
+  std::string table =
+      "\x0c"
+      "capabilitiesF";
   append_number(table, inner.size(), 4);
   return table + inner;
 }

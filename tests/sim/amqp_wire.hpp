@@ -15,16 +15,17 @@ constexpr std::uint32_t amqp_method(std::uint16_t cls, std::uint16_t number) {
 }
 
 namespace amqp {
-inline constexpr auto kStart = amqp_method(10, 10), kStartOk = amqp_method(10, 11), kTune = amqp_method(10, 30),
-                      kTuneOk = amqp_method(10, 31), kOpen = amqp_method(10, 40), kOpenOk = amqp_method(10, 41),
-                      kClose = amqp_method(10, 50), kCloseOk = amqp_method(10, 51),
-                      kChannelOpen = amqp_method(20, 10), kChannelOpenOk = amqp_method(20, 11),
-                      kChannelClose = amqp_method(20, 40), kChannelCloseOk = amqp_method(20, 41),
-                      kDeclare = amqp_method(50, 10), kDeclareOk = amqp_method(50, 11),
-                      kBind = amqp_method(50, 20), kBindOk = amqp_method(50, 21), kQos = amqp_method(60, 10),
-                      kQosOk = amqp_method(60, 11), kConsume = amqp_method(60, 20),
-                      kConsumeOk = amqp_method(60, 21), kCancel = amqp_method(60, 30),
-                      kDeliver = amqp_method(60, 60), kAck = amqp_method(60, 80);
+inline constexpr auto kStart = amqp_method(10, 10), kStartOk = amqp_method(10, 11),
+                      kTune = amqp_method(10, 30), kTuneOk = amqp_method(10, 31), kOpen = amqp_method(10, 40),
+                      kOpenOk = amqp_method(10, 41), kClose = amqp_method(10, 50),
+                      kCloseOk = amqp_method(10, 51), kChannelOpen = amqp_method(20, 10),
+                      kChannelOpenOk = amqp_method(20, 11), kChannelClose = amqp_method(20, 40),
+                      kChannelCloseOk = amqp_method(20, 41), kDeclare = amqp_method(50, 10),
+                      kDeclareOk = amqp_method(50, 11), kBind = amqp_method(50, 20),
+                      kBindOk = amqp_method(50, 21), kQos = amqp_method(60, 10), kQosOk = amqp_method(60, 11),
+                      kConsume = amqp_method(60, 20), kConsumeOk = amqp_method(60, 21),
+                      kCancel = amqp_method(60, 30), kDeliver = amqp_method(60, 60),
+                      kAck = amqp_method(60, 80);
 }  // namespace amqp
 
 /// Writes one method frame.

@@ -42,7 +42,7 @@ struct HttpResponse {
   unsigned status = 200;
   std::string body;
   Fields headers;
-  bool lost = false;  ///< never sent: the connection is reset in its place
+  bool lost = false;                                  ///< never sent: the connection is reset in its place
   std::shared_ptr<const AmqpOrder> stream = nullptr;  ///< the answer is this stream instead of a body
 };
 

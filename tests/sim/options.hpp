@@ -16,9 +16,9 @@ struct Times {
   milliseconds abp_ping{30'000};   ///< ABP server ping interval
   milliseconds abp_pong{120'000};  ///< ABP: no pong (heartbeat edition: no client ping) for this long closes
   milliseconds heartbeat{60'000};  ///< MM heartbeat, and ABP's in the heartbeat edition
-  milliseconds limit_window{60'000};  ///< sliding window of the REST limits
-  milliseconds order_life{5'000};     ///< an order without expiresAt
-  milliseconds dedup{1'800'000};      ///< a requestUuid is remembered for so long
+  milliseconds limit_window{60'000};   ///< sliding window of the REST limits
+  milliseconds order_life{5'000};      ///< an order without expiresAt
+  milliseconds dedup{1'800'000};       ///< a requestUuid is remembered for so long
   milliseconds relay_connect{10'000};  ///< from a relay's 101 to its connect message
   milliseconds relay_target{30'000};   ///< an agent's attempt to reach a relay's target
 };

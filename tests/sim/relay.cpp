@@ -82,7 +82,6 @@ asio::awaitable<void> Relay::run(std::string early) {
 
 asio::awaitable<void> Relay::changed() {
   error_code ignored;
-  changed_.expires_at(TimePoint::max());
   co_await changed_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
 }
 
@@ -179,8 +178,7 @@ asio::awaitable<void> Relay::connect(const std::string& text) {
   const bool open = co_await dial(wanted);
   if (!open) co_return;
   ++vendor_.scraping.usage(api_key_).success;
-  const std::string connected =
-      R"({"type":"connected","status":101,"node_id":")" + agent->id() + "\"}";
+  const std::string connected = R"({"type":"connected","status":101,"node_id":")" + agent->id() + "\"}";
   std::string frame;
   append_frame(frame, Opcode::text, connected);
   co_await say(client_, std::move(frame));
@@ -188,6 +186,12 @@ asio::awaitable<void> Relay::connect(const std::string& text) {
   record_.connected_us = clock_us();
   idle_timeout_ = milliseconds(std::llround(wanted.idle_timeout * 1000));
   last_message_ = Clock::now();
+  while (!early_.empty() && target_.takes()) {
+    const std::string piece = std::exchange(early_, {});
+    const bool written = co_await target_.stream->write(piece);
+    if (!written) target_.lost = true;
+  }
+  target_.whole = up_.transit.between_frames();
   joined_ = true;
   wake();
 }
@@ -252,7 +256,8 @@ void Relay::tick(TimePoint now) {
   constexpr auto kClientPatience = std::chrono::seconds(5);
   const auto& times = vendor_.options.times;
   if (closing_since_ != TimePoint::max()) {
-    // What does not answer a close frame is not waited for: first the target, so that the client gets its own.
+    // What does not answer a close frame is not waited for: first the target, so that the client gets its
+    // own.
     if (now - closing_since_ >= kTargetPatience && target_.stream != nullptr) target_.stream->reset();
     if (now - closing_since_ >= kClientPatience) client_.stream->reset();
     return;

@@ -1,6 +1,7 @@
 #pragma once
-// One relay of the Scraping API: a client's WebSocket on /ws, its connect message, the agent's WebSocket to the
-// target, and the frames between. Vendor docs: WebSocket Protocol Reference; Scraping API WebSocket & AMQP.
+// One relay of the Scraping API: a client's WebSocket on /ws, its connect message, the agent's WebSocket to
+// the target, and the frames between. Vendor docs: WebSocket Protocol Reference; Scraping API WebSocket &
+// AMQP.
 
 #include "tests/sim/relay_dial.hpp"
 #include "tests/sim/relay_frames.hpp"
@@ -47,8 +48,8 @@ class Relay {
     Stream* stream = nullptr;
     std::optional<CloseSaid>* told = nullptr;  ///< the close frame that it has got
     bool writing = false;
-    bool lost = false;   ///< nothing can be written any more
-    bool whole = true;   ///< what has been written ends between two frames
+    bool lost = false;  ///< nothing can be written any more
+    bool whole = true;  ///< what has been written ends between two frames
     bool takes() const { return stream != nullptr && !lost && !*told; }
   };
   /// One direction.
@@ -98,6 +99,7 @@ class Relay {
   Dial dial_;
   boost::asio::steady_timer changed_;
   unsigned jobs_ = 0;  ///< coroutines of ours that run beside run()
+  std::string early_;  ///< frames that the client sent before the target was there
   bool joined_ = false;
   TimePoint accepted_ = Clock::now();
   TimePoint dialling_since_ = TimePoint::max();

@@ -89,10 +89,18 @@ std::string read_agents(const json& message, AgentFilter& filter) {
 
 /// What belongs to the handshake with the target, whoever asks for it.
 bool is_agents_own(const std::string& name) {
-  constexpr std::array kOwn{"connection",        "upgrade",          "sec-websocket-key",
-                            "content-length",    "keep-alive",       "sec-websocket-version",
-                            "transfer-encoding", "te",               "sec-websocket-extensions",
-                            "trailer",           "proxy-connection", "sec-websocket-accept"};
+  constexpr std::array kOwn{"connection",
+                            "upgrade",
+                            "sec-websocket-key",
+                            "content-length",
+                            "keep-alive",
+                            "sec-websocket-version",
+                            "transfer-encoding",
+                            "te",
+                            "sec-websocket-extensions",
+                            "trailer",
+                            "proxy-connection",
+                            "sec-websocket-accept"};
   return std::any_of(kOwn.begin(), kOwn.end(), [&name](const char* own) { return equals(name, own); });
 }
 
@@ -141,7 +149,8 @@ std::optional<Target> parse_ws_target(const std::string& url) {
   const auto target = parse_target((tls ? "https" : "http") + url.substr(colon));
   if (!target) return std::nullopt;
   unsigned port = 0;
-  const auto [end, error] = std::from_chars(target->port.data(), target->port.data() + target->port.size(), port);
+  const auto [end, error] =
+      std::from_chars(target->port.data(), target->port.data() + target->port.size(), port);
   const bool whole = error == std::errc{} && end == target->port.data() + target->port.size();
   if (!whole || port == 0 || port > 65535) return std::nullopt;
   return target;

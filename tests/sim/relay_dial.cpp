@@ -53,8 +53,10 @@ bool offers(const std::string& list, const std::string& chosen) {
   while (!rest.empty()) {
     const auto end = std::min(rest.find(','), rest.size());
     auto one = rest.substr(0, end);
-    while (one.starts_with(' ')) one.remove_prefix(1);
-    while (one.ends_with(' ')) one.remove_suffix(1);
+    while (one.starts_with(' '))
+      one.remove_prefix(1);
+    while (one.ends_with(' '))
+      one.remove_suffix(1);
     if (one == chosen) return true;
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }

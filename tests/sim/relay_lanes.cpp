@@ -50,8 +50,9 @@ asio::awaitable<void> Relay::close_side(Side& side, std::uint16_t code, const ch
   std::string payload;
   std::string frame;
   append_close(payload, code, reason);
-  frame = &side == &target_ ? masked_frame(8, payload.substr(2), static_cast<std::uint32_t>(record_.id) * 2654435761U)
-                            : payload;
+  frame = &side == &target_
+              ? masked_frame(8, payload.substr(2), static_cast<std::uint32_t>(record_.id) * 2654435761U)
+              : payload;
   *side.told = CloseSaid{code, reason};
   side.writing = true;
   const bool written = co_await side.stream->write(frame);
@@ -73,7 +74,13 @@ asio::awaitable<bool> Relay::fill(Lane& lane) {
 /// Hands on the first bytes of the buffer; they vanish where the sink takes nothing more.
 asio::awaitable<void> Relay::deliver(Lane& lane, std::size_t size) {
   Side& to = lane.to;
-  while (to.writing || (&to == &target_ && !joined_ && closing_since_ == TimePoint::max()))
+  const bool waits = &to == &target_;
+  // Reading goes on meanwhile, so that a client that leaves is noticed.
+  if (waits && !joined_ && early_.size() < kLarge) {
+    early_.append(lane.buffer.data(), size);
+    co_return;
+  }
+  while (to.writing || (waits && !joined_ && closing_since_ == TimePoint::max()))
     co_await changed();
   if (!to.takes()) co_return;
   if (lane.transit.closed()) *to.told = lane.transit.close();

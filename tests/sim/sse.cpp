@@ -41,12 +41,23 @@ std::size_t append_wide(std::string& out, std::string_view text, bool ascii) {
 
 void append_special(std::string& out, char c) {
   switch (c) {
-    case '"': out += "\\\""; return;
-    case '\\': out += "\\\\"; return;
-    case '\n': out += "\\n"; return;
-    case '\r': out += "\\r"; return;
-    case '\t': out += "\\t"; return;
-    default: append_escape(out, static_cast<std::uint8_t>(c));
+    case '"':
+      out += "\\\"";
+      return;
+    case '\\':
+      out += "\\\\";
+      return;
+    case '\n':
+      out += "\\n";
+      return;
+    case '\r':
+      out += "\\r";
+      return;
+    case '\t':
+      out += "\\t";
+      return;
+    default:
+      append_escape(out, static_cast<std::uint8_t>(c));
   }
 }
 

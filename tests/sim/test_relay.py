@@ -456,6 +456,7 @@ class Faults(RelayTest):
         await self.connected(target.url)
         self.fault("relay_hang")
         ws = await self.relay(target.url)
+        await ws.send("waits in vain")
         with self.assertRaises(asyncio.TimeoutError):
             await asyncio.wait_for(ws.recv(), 0.3)
         self.sim.control("/clear", {})

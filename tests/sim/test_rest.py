@@ -517,7 +517,7 @@ class Scraping(RestTest):
         self.assertEqual(self.json("POST", "/browser", {**page, "expectContains": "tea"}, api="scraping")[0], 502)
         self.assertNotIn(SCRAPING_KEY, json.dumps(self.sim.control("/requests?api=scraping")))
         self.assertEqual(self.json("POST", "/amqp", {"key": "no"}, api="scraping")[0], 403)
-        self.assertEqual(self.json("POST", "/amqp", {"key": SCRAPING_KEY}, api="scraping")[0], 502)
+        self.assertEqual(self.json("POST", "/amqp", {"key": SCRAPING_KEY}, api="scraping")[0], 422)
 
     async def test_public_and_network_paths(self):
         self.start()

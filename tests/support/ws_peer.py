@@ -132,12 +132,18 @@ class Peer:
         return False
 
     def leave(self, reset=False):
+        """Goes without a close frame. A thread that reads the same socket is woken, for it keeps the connection open till then."""
         with contextlib.suppress(OSError):
             if reset:
                 self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            else:
-                self.socket.shutdown(socket.SHUT_RDWR)
+            self.socket.shutdown(socket.SHUT_RD if reset else socket.SHUT_RDWR)
         self.socket.close()
+
+    def end_and_leave(self):
+        """The end of the stream, in order; then the connection is given up."""
+        in_order = self.end()
+        self.leave()
+        return in_order
 
 
 def read_close(payload):

@@ -7,6 +7,7 @@
 #include "daemon/gateway/flight.hpp"
 #include "daemon/net/sse.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -16,9 +17,11 @@ namespace bridge55::scraping::standing {
 namespace {
 
 using local::Refusal;
+using namespace std::chrono_literals;
 
 constexpr std::size_t kYieldAfter = 256u << 10;
 constexpr std::size_t kLargestRefusal = 64u << 10;
+constexpr auto kLongestRetry = 60s;  // of what a stream may ask for
 
 class AmqpJob final : public Job {
  public:
@@ -33,6 +36,7 @@ class AmqpJob final : public Job {
   void take_message(std::string_view data);
   void come_up(std::string node);
   gateway::Wish wish(const gateway::Upstream& upstream) const;
+  static bool went_stale(gateway::Errand& errand);
 
   gateway::Errand* errand_ = nullptr;
   std::string node_, relay_json_;
@@ -62,17 +66,20 @@ awaitable<End> AmqpJob::live() {
   node_.clear();
   const gateway::UpstreamPtr upstream = upstream_();
   if (!upstream) co_return End{Cause::unreachable, "the upstream is gone", 0, {}};
-  gateway::Errand errand(upstream, wish(*upstream));
-  errand_ = &errand;
-  std::optional<End> failed = co_await ask(errand);
-  End end;
-  if (failed) {
-    end = std::move(*failed);
-  } else {
-    end = co_await hear(errand);
+  for (bool first = true;; first = false) {
+    gateway::Errand errand(upstream, wish(*upstream));
+    errand_ = &errand;
+    std::optional<End> end = co_await ask(errand);
+    const bool again = end && first && went_stale(errand);
+    if (!end) end = co_await hear(errand);
+    errand_ = nullptr;
+    if (!again || stopping_) co_return std::move(*end);
   }
-  errand_ = nullptr;
-  co_return end;
+}
+
+// The vendor had closed a kept connection in the very moment: an ordinary thing, and no sign of trouble.
+bool AmqpJob::went_stale(gateway::Errand& errand) {
+  return errand.attempts() > 0 && errand.call().reused() && errand.sent() == "maybe";
 }
 
 // Nothing: the stream has begun.
@@ -111,14 +118,15 @@ awaitable<End> AmqpJob::hear(gateway::Errand& errand) {
       since_yield = 0;
     }
     if (piece.error && stopping_) break;
-    if (piece.error) co_return End{Cause::lost, "the stream broke: " + errand.call().trouble(), 0, {}};
-    if (piece.data.empty()) co_return End{Cause::agent, "the stream ended without an error event", 0, {}};
+    const auto retry = std::min<std::chrono::milliseconds>(kLongestRetry, parser.retry().value_or(0ms));
+    if (piece.error) co_return End{Cause::lost, "the stream broke: " + errand.call().trouble(), 0, retry};
+    if (piece.data.empty()) co_return End{Cause::agent, "the stream ended without an error event", 0, retry};
     since_yield += piece.data.size();
     parser.feed(piece.data);
     std::optional<End> end = take(parser);
     ledger_.flush();
     if (end) {
-      if (parser.retry()) end->retry_after = *parser.retry();
+      end->retry_after = retry;
       co_return std::move(*end);
     }
     if (since_yield >= kYieldAfter) {  // others have their turn

@@ -71,7 +71,8 @@ End read_amqp_error(std::string_view data) {
   End end{Cause::agent, "the scraping network ended the stream", 0, {}};
   if (!json::validate_copy(data).empty()) return end;
   const std::string_view message = json::find(data, "message"), code = json::find(data, "code");
-  const std::string words = json::is_string(message) ? json::text(message).substr(0, kMaxWords) : std::string{};
+  const std::string words =
+      json::is_string(message) ? json::text(message).substr(0, kMaxWords) : std::string{};
   if (!words.empty()) end.reason += ": " + words;
   std::uint16_t number = 0;
   if (std::from_chars(code.data(), code.data() + code.size(), number).ec == std::errc{})

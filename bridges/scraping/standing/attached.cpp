@@ -31,7 +31,13 @@ class Attached final : public local::Tongue {
   // Names are of one relay each, and only relays' events have the facts of one.
   Take take(const events::Event& event, local::Frames frames) override {
     if (event.facts().relay.empty() || event.channel() != name_) return Take::skipped;
-    event.facts().base64 ? frames.binary(std::string(event.raw())) : frames.text(event.raw());
+    const events::Facts& facts = event.facts();
+    if (facts.base64) {
+      const bool empty = facts.payload == "\"\"";
+      frames.binary(empty ? std::string{} : std::string(event.raw()));
+    } else {
+      frames.text(facts.relay.ends_with(kEmptyMark) ? std::string_view{} : event.raw());
+    }
     return Take::added;
   }
   void taken(events::EventId) override {}

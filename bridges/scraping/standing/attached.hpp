@@ -1,5 +1,5 @@
-// A socket that is attached to a standing relay: it gets the relay's frames as they came, from now on, and what
-// it sends goes into the relay.
+// A socket that is attached to a standing relay: it gets the relay's frames as they came, from now on, and
+// what it sends goes into the relay.
 #pragma once
 
 #include "bridges/scraping/standing/ledger.hpp"

@@ -1,6 +1,6 @@
 // /relays/{name}: sockets that attach, frames that are posted (contract, section 5, "Relays").
-#include "bridges/scraping/standing/standing.hpp"
 #include "bridges/scraping/standing/attached.hpp"
+#include "bridges/scraping/standing/standing.hpp"
 #include "daemon/events/json.hpp"
 #include "daemon/local/exchange.hpp"
 

@@ -44,10 +44,10 @@ std::string vendor_words(std::string_view body) {
 
 End end_of_status(unsigned status, std::string_view body) {
   End end;
-  end.cause = status == 401 || status == 403   ? Cause::refused
-              : status == 429                  ? Cause::limited
+  end.cause = status == 401 || status == 403  ? Cause::refused
+              : status == 429                 ? Cause::limited
               : status >= 400 && status < 500 ? Cause::refused
-                                               : Cause::agent;
+                                              : Cause::agent;
   end.reason = "the scraping network answered " + std::to_string(status);
   const std::string words = vendor_words(body);
   if (!words.empty()) end.reason += ": " + words;

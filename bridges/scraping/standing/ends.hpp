@@ -29,8 +29,8 @@ struct End {
   std::chrono::milliseconds retry_after{0};
 };
 
-// An answer to POST /amqp or /fetch that is none of the documented successes (vendor docs, "Scraping API Error
-// Handling"): `body` may hold the vendor's words.
+// An answer to POST /amqp or /fetch that is none of the documented successes (vendor docs, "Scraping API
+// Error Handling"): `body` may hold the vendor's words.
 End end_of_status(unsigned status, std::string_view body);
 
 // The vendor's error text in what it answered: `{"detail": "…"}` or our own shape `{"detail": {"message"}}`.

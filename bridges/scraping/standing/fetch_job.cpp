@@ -19,7 +19,7 @@ using local::Refusal;
 
 // One poll that fails is an ordinary thing of a page far away.
 constexpr unsigned kDownAfter = 3;
-constexpr auto kBeyondTimeout = 5s;                      // contract, section 6, "Failures"
+constexpr auto kBeyondTimeout = 5s;                         // contract, section 6, "Failures"
 constexpr std::size_t kMaxAnswer = kMaxFrame + (1u << 20);  // of /fetch: a page and what is told about it
 
 class FetchJob final : public Job {
@@ -71,7 +71,8 @@ awaitable<void> FetchJob::run() {
 // When to poll again.
 SteadyTime FetchJob::failed(End end, SteadyTime next) {
   ++failures_;
-  ledger_.warn_once(polled_ == Polled::blocked ? "the target blocks a polled page" : "a poll failed", end.reason);
+  ledger_.warn_once(polled_ == Polled::blocked ? "the target blocks a polled page" : "a poll failed",
+                    end.reason);
   const bool at_once = end.cause == Cause::refused || !ledger_.is_up();
   if (!at_once && failures_ < kDownAfter) return std::max(next, SteadyClock::now() + end.retry_after);
   const bool refused = end.cause == Cause::refused;

@@ -1,5 +1,5 @@
-// What a relay's frame becomes as an event (contract, section 3): text that is valid JSON is embedded byte for
-// byte, other text is a JSON string, binary is base64. Pure; keeps buffers that are used again.
+// What a relay's frame becomes as an event (contract, section 3): text that is valid JSON is embedded byte
+// for byte, other text is a JSON string, binary is base64. Pure; keeps buffers that are used again.
 #pragma once
 
 #include "daemon/events/event.hpp"

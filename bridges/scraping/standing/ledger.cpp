@@ -98,6 +98,12 @@ void Ledger::publish(events::Facts facts) {
   ++figures_.received;
   facts.source = relay_.upstream;
   facts.name = "MESSAGE";
+  // An event without raw bytes has its payload's: that a text frame was empty has to be said.
+  std::string marked;
+  if (facts.raw.empty() && !facts.base64) {
+    marked.append(facts.relay.substr(0, facts.relay.size() - 1)).append(kEmptyMark);
+    facts.relay = marked;
+  }
   for (const Named& one : names_) {
     facts.channel = one.name;
     hub_.publish(facts);

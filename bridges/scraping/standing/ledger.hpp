@@ -16,6 +16,9 @@
 
 namespace bridge55::scraping::standing {
 
+// Ends the `relay` object of an event whose text was empty.
+inline constexpr std::string_view kEmptyMark = ",\"empty\":true}";
+
 // The connections of one name, shared with the metric that shows them and with the sockets that are attached.
 struct Open {
   bool up = false;
@@ -54,7 +57,8 @@ class Ledger final : private Voice {
   };
   explicit Ledger(Parts parts);
 
-  // Who asks for the relay. One that is gone hears that it is DOWN for `gone_for`; a new one what the state is.
+  // Who asks for the relay. One that is gone hears that it is DOWN for `gone_for`; a new one what the state
+  // is.
   void set_names(std::vector<Named> names, std::string_view gone_for);
   // Nothing is told or counted from now on.
   void fall_silent();

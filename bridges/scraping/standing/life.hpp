@@ -44,8 +44,8 @@ class Life {
 
   void trying(Now now);
   void came_up(Now now, std::string_view node);
-  // The attempt or the connection ended; how long to wait until the next. `heard`: when the far side last said
-  // something (0: never).
+  // The attempt or the connection ended; how long to wait until the next. `heard`: when the far side last
+  // said something (0: never).
   config::Duration ended(const End& end, Now now, WallMicros heard);
   void stopped(Now now);
   // Our own reading stopped (full inbox) for so long that the vendor may have dropped something.

@@ -7,8 +7,8 @@ namespace bridge55::scraping::standing {
 End end_of_refusal(const local::Refusal& refusal) {
   End end;
   if (refusal.status == 0) return end;  // cancelled
-  end.cause = refusal.code == "QUEUE_TIMEOUT" || refusal.code == "RATE_LIMITED" ? Cause::limited
-                                                                                : Cause::unreachable;
+  end.cause =
+      refusal.code == "QUEUE_TIMEOUT" || refusal.code == "RATE_LIMITED" ? Cause::limited : Cause::unreachable;
   end.reason = refusal.message;
   for (const auto& [name, value] : refusal.headers) {
     if (name != "Retry-After") continue;

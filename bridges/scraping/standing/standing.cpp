@@ -105,8 +105,9 @@ void Standing::name_all(const std::vector<Wanted>& wanted) {
         continue;
       }
       open = std::make_shared<Open>();
-      setup_.metrics.computed("bridge55_relay_connections", "Relays that are open.", {{"relay", name}},
-                              [open] { return (open->up ? 1.0 : 0.0) + static_cast<double>(open->attached); });
+      setup_.metrics.computed(
+          "bridge55_relay_connections", "Relays that are open.", {{"relay", name}},
+          [open] { return (open->up ? 1.0 : 0.0) + static_cast<double>(open->attached); });
     }
   }
   for (const auto& [name, open] : before)
@@ -147,7 +148,8 @@ void Standing::apply(const config::Config& config, const std::string& opening_ga
     remove(std::move(entry), [] {});
   }
   for (const auto& entry : entries_) {
-    const auto one = std::find_if(all.begin(), all.end(), [&](const Wanted& w) { return w.relay == entry->relay; });
+    const auto one =
+        std::find_if(all.begin(), all.end(), [&](const Wanted& w) { return w.relay == entry->relay; });
     entry->job->ledger().set_names(named(*one), "reload");
   }
   for (const Wanted* one : fresh) {
@@ -159,10 +161,10 @@ void Standing::apply(const config::Config& config, const std::string& opening_ga
 }
 
 void Standing::start(const Wanted& wanted, std::string opening_gap) {
-  Job::Parts parts{setup_.io,
-                   [find = setup_.upstream, name = wanted.relay.upstream] { return find(name); },
-                   {setup_.hub, setup_.metrics, wanted.relay, wanted.retry, wanted.secrets,
-                    std::move(opening_gap)}};
+  Job::Parts parts{
+      setup_.io,
+      [find = setup_.upstream, name = wanted.relay.upstream] { return find(name); },
+      {setup_.hub, setup_.metrics, wanted.relay, wanted.retry, wanted.secrets, std::move(opening_gap)}};
   auto entry = std::make_unique<Entry>();
   entry->relay = wanted.relay;
   entry->far = wanted.far;

@@ -29,9 +29,9 @@ class Standing final : public local::Handler {
   explicit Standing(Setup setup);
   ~Standing() override;
 
-  // Starts what is new, replaces what changed, stops what is gone; a relay whose settings and whose upstream's
-  // address and key did not change is not touched. `opening_gap`: new streams begin with a gap for this reason
-  // (empty: nothing was missed).
+  // Starts what is new, replaces what changed, stops what is gone; a relay whose settings and whose
+  // upstream's address and key did not change is not touched. `opening_gap`: new streams begin with a gap for
+  // this reason (empty: nothing was missed).
   void apply(const config::Config& config, const std::string& opening_gap = {});
   void resume();  // the journal takes events again
   void stop(std::function<void()> stopped);

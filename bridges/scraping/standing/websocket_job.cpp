@@ -21,9 +21,11 @@ using namespace std::chrono_literals;
 using net::error_code;
 
 constexpr std::size_t kReadAtOnce = 128u << 10;
-constexpr std::size_t kKeepBuffer = 1u << 20;  // a larger one, grown for a huge message, goes back
-constexpr std::size_t kMaxUnsent = 4u << 20;   // beyond it apps may send nothing more
+constexpr std::size_t kReadWhenQuiet = 16u << 10;  // a thousand quiet relays must cost little
+constexpr std::size_t kKeepBuffer = 1u << 20;      // a larger one, grown for a huge message, goes back
+constexpr std::size_t kMaxUnsent = 4u << 20;       // beyond it apps may send nothing more
 constexpr std::size_t kMaxReplies = 32u << 20;
+constexpr std::size_t kCompactFrom = 256u << 10;
 constexpr auto kCloseWithin = 1s;  // for the peer's answer to our close frame
 
 std::string connect_text(const config::Relay& relay, std::string_view api_key) {
@@ -67,9 +69,7 @@ End end_of(const NotDialed& failure, const gateway::Upstream& upstream) {
 class WebSocketJob final : public Job, private Script::Actions {
  public:
   explicit WebSocketJob(Parts parts)
-      : Job(std::move(parts)),
-        script_({relay(), keep_alive_, *this}),
-        reader_(ws::Role::client, kMaxFrame) {}
+      : Job(std::move(parts)), script_({relay(), keep_alive_, *this}), reader_(ws::Role::client, kMaxFrame) {}
 
   Sent send(ws::Kind kind, std::string_view data) override;
 
@@ -100,6 +100,7 @@ class WebSocketJob final : public Job, private Script::Actions {
   std::string outgoing_;
   std::size_t written_ = 0;  // of what is outgoing
   bool corked_ = false, writing_ = false;
+  bool torn_ = false;           // a frame was left unfinished: nothing can follow it
   std::uint16_t violated_ = 0;  // close code for a violation
 };
 
@@ -128,8 +129,7 @@ awaitable<std::optional<End>> WebSocketJob::dial() {
   ask.app = who();
   ask.rank = gateway::Rank::own;
   ask.max_wait = settings.max_wait;
-  ask.deadline =
-      SteadyClock::now() + settings.max_wait + settings.timeouts.connect + settings.timeouts.login;
+  ask.deadline = SteadyClock::now() + settings.max_wait + settings.timeouts.connect + settings.timeouts.login;
   Dial dial(upstream, std::move(ask));
   dial_ = &dial;
   std::variant<Dialed, NotDialed> result = co_await dial.run();
@@ -148,6 +148,7 @@ awaitable<std::optional<End>> WebSocketJob::dial() {
 }
 
 awaitable<void> WebSocketJob::read() {
+  bool busy = false;
   while (!script_.end() && !stopping_) {
     if (ledger_.must_pause()) {
       flush();
@@ -155,8 +156,9 @@ awaitable<void> WebSocketJob::read() {
       script_.read_again(SteadyClock::now());
       continue;
     }
-    const std::span<char> room = reader_.prepare(kReadAtOnce);
+    const std::span<char> room = reader_.prepare(busy ? kReadAtOnce : kReadWhenQuiet);
     const net::Transfer transfer = stream_->try_read(room);
+    busy = transfer.bytes == room.size();
     if (transfer.bytes != 0) {
       reader_.commit(transfer.bytes);
       script_.progress(transfer.bytes, SteadyClock::now());
@@ -174,10 +176,11 @@ awaitable<void> WebSocketJob::read() {
     script_.tick(SteadyClock::now());
     flush();
     if (script_.end()) break;
-    if (transfer.bytes == room.size()) {  // there may be more: let others have their turn first
+    if (busy) {  // there may be more: let others have their turn first
       co_await yield();
       continue;
     }
+    if (transfer.bytes == 0) reader_.release();
     const SteadyTime until = script_.next_tick();
     if (transfer.wants_write) {
       co_await stream_->wait_writable(until);
@@ -201,7 +204,8 @@ void WebSocketJob::take_messages() {
     if (next == ws::FrameReader::Next::need_more) break;
     if (next == ws::FrameReader::Next::violation) {
       violated_ = violation.code;
-      script_.broke({Cause::protocol, "broke the WebSocket protocol: " + std::string(violation.reason), 0, {}});
+      script_.broke(
+          {Cause::protocol, "broke the WebSocket protocol: " + std::string(violation.reason), 0, {}});
       break;
     }
     any = true;
@@ -273,9 +277,14 @@ awaitable<void> WebSocketJob::write_rest(std::shared_ptr<WebSocketJob> self, std
     const iovec piece{self->outgoing_.data() + self->written_, self->unsent()};
     const net::Transfer transfer = self->stream_->try_write({&piece, 1});
     self->written_ += transfer.bytes;
+    if (self->written_ >= kCompactFrom && self->written_ >= self->unsent()) {
+      self->outgoing_.erase(0, self->written_);
+      self->written_ = 0;
+    }
     if (transfer.error && transfer.error != asio::error::would_block) break;
   }
   if (connection != self->connection_) co_return;
+  self->torn_ = self->unsent() > 0;
   self->outgoing_.clear();
   self->written_ = 0;
   self->writing_ = false;
@@ -285,7 +294,7 @@ awaitable<void> WebSocketJob::write_rest(std::shared_ptr<WebSocketJob> self, std
 awaitable<void> WebSocketJob::say_goodbye() {
   if (abandoned_ || !stream_ || !stream_->is_open()) co_return;
   const std::optional<End>& end = script_.end();
-  if (end && (end->cause == Cause::lost || end->cause == Cause::silent)) {
+  if (torn_ || (end && (end->cause == Cause::lost || end->cause == Cause::silent))) {
     stream_->reset();
     co_return;
   }
@@ -314,7 +323,7 @@ void WebSocketJob::drop_stream() {
   stream_.reset();
   std::string().swap(outgoing_);
   written_ = 0;
-  writing_ = corked_ = false;
+  writing_ = corked_ = torn_ = false;
   violated_ = 0;
 }
 

@@ -83,6 +83,20 @@ TEST(RoutingKey, WhatWouldChangeTheKeysMeaningIsReplaced) {
   EXPECT_EQ(value_key("123456789012345678901234567890"), "123456789012345678901234567890");
 }
 
+TEST(RoutingKey, ARemoteMessagesOwnKeyKeepsItsWords) {
+  events::Facts facts;
+  facts.source = "scraping";
+  facts.channel = "partner";
+  facts.name = "MESSAGE";
+  facts.payload = R"({"key":"a.b"})";
+  facts.relay = R"({"node_id":"n","routing_key":"19454.match.1 2.*#\n","exchange":"x.y"})";
+  const auto event = test::event_of(facts);
+  EXPECT_EQ(key_of("{relay.routing_key}", *event), "19454.match.1 2.*#_");
+  EXPECT_EQ(key_of("remote.{relay.routing_key|upper}", *event), "remote.19454.MATCH.1 2.*#_");
+  EXPECT_EQ(key_of("{relay.exchange}.{payload.key}", *event), "x_y.a_b");
+  EXPECT_EQ(key_of("{relay.routing_key}", *test::order("{}")), "_");
+}
+
 TEST(RoutingKey, TheTemplatesOwnTextStaysAsWritten) {
   EXPECT_EQ(key_of("a b.#.*", *test::order("{}")), "a b.#.*");
 }

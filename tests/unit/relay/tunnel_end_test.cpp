@@ -5,6 +5,8 @@
 #include "daemon/net/ws_frames.hpp"
 #include "daemon/net/ws_tracker.hpp"
 
+#include <utility>
+
 #include <boost/asio/error.hpp>
 #include <gtest/gtest.h>
 
@@ -287,8 +289,9 @@ TEST_P(TunnelEnd, ALoopThatIsDestroyedTakesItsTunnelsWithIt) {
   std::weak_ptr<local::Tunnel> tunnel;
   {
     Joined joined(GetParam());
-    tunnel = joined.tunnel;
     joined.turns(5);
+    tunnel = std::exchange(joined.tunnel, {});  // else it would be stopped
+    EXPECT_FALSE(tunnel.expired());
   }
   EXPECT_TRUE(tunnel.expired());
 }

@@ -15,7 +15,7 @@ namespace {
 class Tunnel : public testing::TestWithParam<Wire> {};
 
 std::string random_bytes(std::size_t size, unsigned seed) {
-  std::mt19937 random(seed);
+  std::minstd_rand random(seed);
   std::string bytes(size, '\0');
   for (char& byte : bytes)
     byte = static_cast<char>(random());

@@ -12,8 +12,8 @@ std::string_view frame(Framing& framing, std::string_view text, events::Facts& f
 }
 
 TEST(Framing, TextThatIsJsonIsEmbeddedByteForByte) {
-  for (const std::string_view text :
-       {R"( {"a" : 1.950, "a":2,"\u00e9":1e400}  )", "5", "\"x\"", "null", "[1,\r\n 2]", "12345678901234567890"}) {
+  for (const std::string_view text : {R"( {"a" : 1.950, "a":2,"\u00e9":1e400}  )", "5", "\"x\"", "null",
+                                      "[1,\r\n 2]", "12345678901234567890"}) {
     Framing framing;
     events::Facts facts;
     ASSERT_EQ(frame(framing, text, facts), "");

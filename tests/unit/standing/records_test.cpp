@@ -20,9 +20,10 @@ TEST(AmqpRecord, TheRequestHasWhatTheVendorDocumentsAndNoKey) {
   relay.password = config::Secret("p\"ss");
   relay.exchange = "x";
   relay.geo = "DE";
-  EXPECT_EQ(amqp_request(relay),
-            R"({"host":"broker.example.com","port":5671,"virtual_host":"/","username":"user","password":"p\"ss",)"
-            R"("exchange":"x","routing_key":"#","queue_prefix":"scrape","ssl":true,"heartbeat":60,"geo":"DE"})");
+  EXPECT_EQ(
+      amqp_request(relay),
+      R"({"host":"broker.example.com","port":5671,"virtual_host":"/","username":"user","password":"p\"ss",)"
+      R"("exchange":"x","routing_key":"#","queue_prefix":"scrape","ssl":true,"heartbeat":60,"geo":"DE"})");
 }
 
 TEST(AmqpRecord, AMessageIsCutFromItsBytes) {
@@ -33,9 +34,8 @@ TEST(AmqpRecord, AMessageIsCutFromItsBytes) {
   EXPECT_EQ(json::text(message.body), R"({"odds": 1.950})");
   std::string relay;
   append_amqp_relay(relay, "scraping-de1", message);
-  EXPECT_EQ(relay,
-            R"({"node_id":"scraping-de1","routing_key":"19454.match.123","exchange":"19454.all",)"
-            R"("content_type":"application/json","delivery_tag":1})");
+  EXPECT_EQ(relay, R"({"node_id":"scraping-de1","routing_key":"19454.match.123","exchange":"19454.all",)"
+                   R"("content_type":"application/json","delivery_tag":1})");
 }
 
 TEST(AmqpRecord, WhatIsNotThereIsLeftOut) {
@@ -72,8 +72,9 @@ TEST(Page, ThePollHasTheTargetInAHeaderAndTheRestInTheBody) {
   relay.geo = "US,DE";
   relay.agent = "de1";
   const PageAsk ask = ask_for_page(relay);
-  EXPECT_EQ(ask.body,
-            R"({"method":"GET","headers":{"Accept":"x","Cookie":"a=b; session=abc"},"timeout":1.5,"allow_redirects":false})");
+  EXPECT_EQ(
+      ask.body,
+      R"({"method":"GET","headers":{"Accept":"x","Cookie":"a=b; session=abc"},"timeout":1.5,"allow_redirects":false})");
   const std::vector<std::pair<std::string, std::string>> headers = {{"X-Target-URL", relay.url},
                                                                     {"Content-Type", "application/json"},
                                                                     {"X-Geo", "US,DE"},
@@ -143,7 +144,8 @@ TEST(Ends, TheVendorsStatusSaysWhatToDo) {
   EXPECT_EQ(end_of_status(429, "").cause, Cause::limited);
   EXPECT_EQ(end_of_status(422, "").cause, Cause::refused);
   EXPECT_EQ(end_of_status(502, "").cause, Cause::agent);
-  EXPECT_EQ(end_of_status(504, R"({"detail":{"message":"late"}})").reason, "the scraping network answered 504: late");
+  EXPECT_EQ(end_of_status(504, R"({"detail":{"message":"late"}})").reason,
+            "the scraping network answered 504: late");
 }
 
 TEST(Ends, TheGatewaysRefusalSaysWhatToDo) {

@@ -105,9 +105,10 @@ TEST_F(ScriptTest, ACrashedAgentIsTheNetworks) {
 }
 
 TEST_F(ScriptTest, AnErrorMessageBeforeTheCloseSaysWhoseItIs) {
-  for (const auto& [message, code, expected] :
-       {std::tuple{"agent crashed", 1011, Cause::agent}, {"Rate limit exceeded", 1008, Cause::limited},
-        {"Invalid or missing API key", 1008, Cause::refused}, {"whatever", 1000, Cause::target}}) {
+  for (const auto& [message, code, expected] : {std::tuple{"agent crashed", 1011, Cause::agent},
+                                                {"Rate limit exceeded", 1008, Cause::limited},
+                                                {"Invalid or missing API key", 1008, Cause::refused},
+                                                {"whatever", 1000, Cause::target}}) {
     open();
     hear(ws::Kind::text, R"({"type":"error","message":")" + std::string(message) + "\"}");
     hear(ws::Kind::close, "", static_cast<std::uint16_t>(code));

@@ -34,8 +34,8 @@ class Feeder {
     for (;;) {
       const Next next = parser.next(event);
       if (next == Next::more) break;
-      all.push_back({std::string(event.type), std::string(event.data), std::string(event.id),
-                     next == Next::too_large});
+      all.push_back(
+          {std::string(event.type), std::string(event.data), std::string(event.id), next == Next::too_large});
       sizes.push_back(event.size);
     }
     std::fill(piece.begin(), piece.end(), '#');
@@ -167,7 +167,8 @@ TEST(Sse, AnUnfinishedLastEventIsDropped) {
 
 TEST(Sse, AnyLineEndAnyCutTellsTheSame) {
   const std::string plain =
-      ": c\nevent: connected\ndata: {\"node_id\": \"n\"}\nid: 1\n\ndata: a\ndata: b\n\n\n\nretry: 5\ndata\n\ndata: last";
+      ": c\nevent: connected\ndata: {\"node_id\": \"n\"}\nid: 1\n\ndata: a\ndata: b\n\n\n\nretry: "
+      "5\ndata\n\ndata: last";
   for (const char* end : {"\n", "\r\n", "\r"}) {
     for (const char* mark : {"", "\xEF\xBB\xBF"}) {
       std::string text = mark;
@@ -179,16 +180,26 @@ TEST(Sse, AnyLineEndAnyCutTellsTheSame) {
 }
 
 TEST(Sse, OnlyOneByteOrderMarkIsIgnoredAndOnlyInFront) {
-  expect_same_however_cut("\xEF\xBB\xBF" "\xEF\xBB\xBF" "data: x\ndata: y\n\n");
-  expect_same_however_cut("\xEF\xBB" "data: x\ndata: y\n\n");
-  expect_same_however_cut("\xEF" "\ndata: \xEF\xBB\xBF\n\n");
-  expect_same_however_cut("data: x\n\n\xEF\xBB\xBF" "data: y\n\n");
+  expect_same_however_cut(
+      "\xEF\xBB\xBF"
+      "\xEF\xBB\xBF"
+      "data: x\ndata: y\n\n");
+  expect_same_however_cut(
+      "\xEF\xBB"
+      "data: x\ndata: y\n\n");
+  expect_same_however_cut(
+      "\xEF"
+      "\ndata: \xEF\xBB\xBF\n\n");
+  expect_same_however_cut(
+      "data: x\n\n\xEF\xBB\xBF"
+      "data: y\n\n");
 }
 
 TEST(Sse, NoiseIsReadAsTheStandardReadsIt) {
   std::mt19937 random(55);
-  const std::string_view parts[] = {"\r",   "\n",   "\r\n", "\n\n", "data", ":",     " ",   "data: x",
-                                    "event", "id: ", "\xEF\xBB\xBF", "y",    ": z", "retry: 1", "data:"};
+  const std::string_view parts[] = {"\r",  "\n",       "\r\n",  "\n\n", "data",         ":",
+                                    " ",   "data: x",  "event", "id: ", "\xEF\xBB\xBF", "y",
+                                    ": z", "retry: 1", "data:"};
   for (int round = 0; round < 3000; ++round) {
     std::string text;
     for (int i = 0; i < 14; ++i)
@@ -203,8 +214,9 @@ TEST(Sse, NoiseIsReadAsTheStandardReadsIt) {
 TEST(Sse, AnEventOverTheLimitIsToldAsThatAndTheStreamGoesOn) {
   for (const std::size_t piece : {1u, 7u, 1000u, 100000u}) {
     Feeder feeder(100);
-    const std::string text = "data: " + std::string(5000, 'x') + "\n\ndata: a\n\ndata: " + std::string(60, 'y') +
-                             "\ndata: " + std::string(60, 'z') + "\n\ndata: " + std::string(100, 'w') + "\n\n";
+    const std::string text =
+        "data: " + std::string(5000, 'x') + "\n\ndata: a\n\ndata: " + std::string(60, 'y') +
+        "\ndata: " + std::string(60, 'z') + "\n\ndata: " + std::string(100, 'w') + "\n\n";
     for (std::size_t at = 0; at < text.size(); at += piece)
       feeder.feed(std::string_view(text).substr(at, piece));
     ASSERT_EQ(feeder.all.size(), 4u) << piece;
