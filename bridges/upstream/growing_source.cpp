@@ -5,6 +5,7 @@
 #include "daemon/base/log.hpp"
 #include "daemon/events/json.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include <boost/asio/io_context.hpp>
@@ -17,13 +18,14 @@ namespace {
 using namespace std::chrono_literals;
 
 // What was on its way to the first session when the second logged in has come by then.
-constexpr auto kOverlap = 4s;
+constexpr auto kOverlap = 4s, kLongestOverlap = 30s;
+constexpr auto kLook = 200ms;
 
 }  // namespace
 
 // One session, and the host as that sees it.
 struct GrowingSource::Link final : bridges::SourceHost {
-  Link(GrowingSource& source, unsigned at, unsigned which) : owner(source), slot(at), number(which) {}
+  Link(GrowingSource& source, unsigned at) : owner(source), slot(at) {}
 
   events::EventId publish(const events::Facts& facts, bool may_repeat) override {
     return owner.publish(*this, facts, may_repeat);
@@ -33,20 +35,27 @@ struct GrowingSource::Link final : bridges::SourceHost {
     if (channel == "session") up = event == "UP";
     owner.take_word(*this, channel, event, payload);
   }
-  void login_answered(std::string_view answer) override { owner.host_.login_answered(answer); }
+  void login_answered(std::string_view answer) override {
+    channels.clear();
+    json::elements(json::find(answer, "channels"), [this](std::string_view name) {
+      channels.push_back(json::text(name));
+      return true;
+    });
+    owner.host_.login_answered(answer);
+  }
   void flush() override { owner.host_.flush(); }
   bool must_pause() const override { return owner.host_.must_pause(); }
 
   GrowingSource& owner;
   const unsigned slot;
-  const unsigned number;  // to the merge
   bool up = false;
+  std::vector<std::string> channels;  // as its login was answered
   std::unique_ptr<bridges::Source> session;
 };
 
 struct GrowingSource::Timer {
-  explicit Timer(boost::asio::io_context& io) : overlap(io), memory(io) {}
-  boost::asio::steady_timer overlap, memory;
+  explicit Timer(boost::asio::io_context& io) : overlap(io) {}
+  boost::asio::steady_timer overlap;
 };
 
 GrowingSource::GrowingSource(const Parts& parts, config::Upstream settings)
@@ -62,7 +71,7 @@ GrowingSource::~GrowingSource() = default;
 
 std::unique_ptr<GrowingSource::Link> GrowingSource::make_link(const config::Upstream& settings,
                                                               std::string opening_gap, unsigned slot) {
-  auto link = std::make_unique<Link>(*this, slot, next_number_++ % Merge::kMostSessions);
+  auto link = std::make_unique<Link>(*this, slot);
   link->session = bridges::make_source(io_, settings, *link, metrics_, std::move(opening_gap), slot);
   return link;
 }
@@ -87,7 +96,7 @@ bridges::SessionStatus GrowingSource::status() const {
 
 std::vector<bridges::SessionStatus> GrowingSource::statuses() const {
   std::vector<bridges::SessionStatus> all{link_->session->status()};
-  if (joining_) all.push_back(joining_->session->status());
+  if (joining_ && joining_->up) all.push_back(joining_->session->status());
   return all;
 }
 
@@ -95,7 +104,6 @@ void GrowingSource::stop(std::function<void()> stopped) {
   stopped_ = std::move(stopped);
   stop_asked_ = true;
   timer_->overlap.cancel();
-  timer_->memory.cancel();
   grown_ = nullptr;
   if (joining_) retire(std::move(joining_));
   ++stopping_;
@@ -118,8 +126,7 @@ void GrowingSource::begin_growing(std::vector<std::string> channels) {
   log::info("asking upstream for more channels, with a second session", {{"source", settings_.name}});
   config::Upstream settings = settings_;
   settings.channels = std::move(channels);
-  if (!merge_) merge_ = std::make_unique<Merge>();
-  timer_->memory.cancel();
+  hand_over_ = std::make_unique<HandOver>();
   joining_was_up_ = false;
   joining_ = make_link(settings, "", link_->slot == 0 ? 1 : 0);
   joining_->session->start();
@@ -128,10 +135,34 @@ void GrowingSource::begin_growing(std::vector<std::string> channels) {
 // ---- what the sessions bring
 
 events::EventId GrowingSource::publish(Link& link, const events::Facts& facts, bool may_repeat) {
-  if (!merge_) return host_.publish(facts, may_repeat);
-  if (!merge_->arrives(link.number, facts, SteadyClock::now())) return 0;
+  const bool first = &link == link_.get();
+  if (!first && &link != joining_.get()) return 0;
+  if (!hand_over_ && !last_) return host_.publish(facts, may_repeat);
+  const SteadyTime now = SteadyClock::now();
+  if (first && last_ && !of_the_last(facts, now)) return 0;
+  if (!hand_over_) return host_.publish(facts, may_repeat);
+  if (first) return hand_over_->first_brings(facts, now) ? host_.publish(facts, may_repeat) : 0;
   // A first login is no return: what it brings has not been delivered to it before.
-  return host_.publish(facts, may_repeat && &link != joining_.get());
+  const bool news = hand_over_->second_brings(facts, only_joining_has(facts.channel), now);
+  return news ? host_.publish(facts, false) : 0;
+}
+
+// A session that took over may still bring what the one before it had brought.
+bool GrowingSource::of_the_last(const events::Facts& facts, SteadyTime now) {
+  if (now < last_until_) return last_->second_brings_late(facts, now);
+  last_.reset();
+  return true;
+}
+
+bool GrowingSource::only_joining_has(std::string_view channel) const {
+  const auto has = [channel](const Link& link) {
+    return std::ranges::find(link.channels, channel) != link.channels.end();
+  };
+  return has(*joining_) && !has(*link_);
+}
+
+void GrowingSource::release(const events::Facts& facts) {
+  host_.publish(facts, false);
 }
 
 void GrowingSource::say(std::string_view channel, std::string_view event, std::string_view payload) {
@@ -178,11 +209,23 @@ void GrowingSource::joined(std::string_view payload) {
     report.text("reason", gap_reason_);
     say("gap", "UNRECOVERED", std::move(report).take());
   }
-  timer_->overlap.expires_after(covered ? SteadyClock::duration(kOverlap) : SteadyClock::duration::zero());
-  timer_->overlap.async_wait([this, alive = std::weak_ptr(alive_)](boost::system::error_code error) {
-    if (!error && !alive.expired() && joining_) replace();
-  });
+  joined_at_ = SteadyClock::now();
+  look_again(covered ? SteadyClock::duration(kLook) : SteadyClock::duration::zero());
   ended(Grown::done);
+}
+
+// Replaces the first session as soon as it has had its time and is not behind.
+void GrowingSource::look_again(SteadyClock::duration in) {
+  timer_->overlap.expires_after(in);
+  timer_->overlap.async_wait([this, alive = std::weak_ptr(alive_)](boost::system::error_code error) {
+    if (error || alive.expired() || !joining_) return;
+    const SteadyTime now = SteadyClock::now();
+    hand_over_->release_overdue(now, [this](const events::Facts& facts) { release(facts); });
+    host_.flush();
+    const SteadyClock::duration since = now - joined_at_;
+    const bool ready = (since >= kOverlap && hand_over_->caught_up(now)) || since >= kLongestOverlap;
+    ready || !link_->up ? replace() : look_again(kLook);
+  });
 }
 
 // Before it was up its failure is the end of the attempt; the few seconds after that it is the session.
@@ -191,7 +234,7 @@ void GrowingSource::not_joined(Grown why) {
   log::warning("upstream did not take the second session",
                {{"source", settings_.name}, {"reason", joining_->session->status().reason}});
   retire(std::move(joining_));
-  merge_.reset();
+  hand_over_.reset();
   ended(why);
 }
 
@@ -204,11 +247,10 @@ void GrowingSource::ended(Grown how) {
 void GrowingSource::replace() {
   timer_->overlap.cancel();
   retire(std::exchange(link_, std::move(joining_)));
-  // The successor may lag behind what the first one brought.
-  timer_->memory.expires_after(Merge::kMemory);
-  timer_->memory.async_wait([this, alive = std::weak_ptr(alive_)](boost::system::error_code error) {
-    if (!error && !alive.expired() && !joining_) merge_.reset();
-  });
+  hand_over_->release_all([this](const events::Facts& facts) { release(facts); });
+  last_ = std::move(hand_over_);
+  last_until_ = SteadyClock::now() + Merge::kMemory;
+  host_.flush();
   if (next_channels_) begin_growing(*std::exchange(next_channels_, std::nullopt));
   const bridges::SessionStatus now = link_->session->status();
   const bool up = now.state == bridges::SessionState::up;

@@ -1,10 +1,11 @@
 // An upstream's event feed whose subscription can grow without losing an event: a second session with more
-// channels logs in beside the first, what both bring is merged, and a few seconds later the first is closed.
+// channels logs in beside the first, what both bring is merged, and a few seconds later, once the first is
+// not behind, that is closed.
 // To its host it is one session all the while. I/O thread only.
 #pragma once
 
 #include "bridges/source.hpp"
-#include "bridges/upstream/merge.hpp"
+#include "bridges/upstream/hand_over.hpp"
 #include "config/config.hpp"
 #include "daemon/base/metrics.hpp"
 
@@ -39,8 +40,8 @@ class GrowingSource final : public bridges::Source {
   void start() override;
   void durable(events::EventId id) override;
   void resume() override;
-  bridges::SessionStatus status() const override;  // of the first
-  std::vector<bridges::SessionStatus> statuses() const;
+  bridges::SessionStatus status() const override;        // of the first
+  std::vector<bridges::SessionStatus> statuses() const;  // both, while both are up
   void stop(std::function<void()> stopped) override;
 
   // Asks upstream for these channels instead of those of the settings; not again before `done`, which is
@@ -51,12 +52,16 @@ class GrowingSource final : public bridges::Source {
   struct Link;
   struct Timer;
   std::unique_ptr<Link> make_link(const config::Upstream& settings, std::string opening_gap, unsigned slot);
+  bool only_joining_has(std::string_view channel) const;
   void take_word(Link& link, std::string_view channel, std::string_view event, std::string_view payload);
   void take_joining(std::string_view channel, std::string_view event, std::string_view payload);
   events::EventId publish(Link& link, const events::Facts& facts, bool may_repeat);
   void say(std::string_view channel, std::string_view event, std::string_view payload);
   void joined(std::string_view payload);
   void not_joined(Grown why);
+  bool of_the_last(const events::Facts& facts, SteadyTime now);
+  void release(const events::Facts& facts);
+  void look_again(SteadyClock::duration in);
   void begin_growing(std::vector<std::string> channels);
   void replace();
   void retire(std::unique_ptr<Link> link);
@@ -69,14 +74,15 @@ class GrowingSource final : public bridges::Source {
   const config::Upstream settings_;
   std::unique_ptr<Link> link_, joining_;
   std::vector<std::unique_ptr<Link>> leaving_;
-  std::unique_ptr<Merge> merge_;  // while two sessions bring the same
+  std::unique_ptr<HandOver> hand_over_;  // while two sessions bring the same
   std::unique_ptr<Timer> timer_;
   std::function<void(Grown)> grown_;
   bool joining_was_up_ = false;
   bool gap_open_ = false;  // said to the host
   std::string gap_reason_;
   std::optional<std::vector<std::string>> next_channels_;  // of a growth that waits for the last one's end
-  unsigned next_number_ = 0;
+  std::unique_ptr<HandOver> last_;                         // remembered for a while
+  SteadyTime joined_at_{}, last_until_{};
   std::size_t stopping_ = 0;
   bool stop_asked_ = false;
   std::function<void()> stopped_;

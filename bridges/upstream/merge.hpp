@@ -21,16 +21,19 @@ class Merge {
   static constexpr std::chrono::seconds kMemory{10};
   static constexpr unsigned kMostSessions = 32;
 
+  // Stands for an event's bytes.
+  struct Print {
+    std::uint64_t a = 0, b = 0;
+    friend bool operator==(const Print&, const Print&) = default;
+  };
+  static Print print_of(const events::Facts& facts);
+
   // Whether this arrival is news. `session` is below kMostSessions and may be used again for another session
   // once kMemory has passed.
   bool arrives(unsigned session, const events::Facts& facts, SteadyTime now);
   std::size_t remembered() const { return accepted_.size(); }
 
  private:
-  struct Print {
-    std::uint64_t a = 0, b = 0;
-    friend bool operator==(const Print&, const Print&) = default;
-  };
   struct Hash {
     std::size_t operator()(const Print& print) const { return print.a; }
   };
@@ -42,7 +45,6 @@ class Merge {
     SteadyTime at;
     std::uint32_t matched = 0;  // a bit a session
   };
-  static Print print_of(const events::Facts& facts);
   void forget(SteadyTime before);
 
   std::deque<Accepted> accepted_;                              // oldest first

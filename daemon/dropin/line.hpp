@@ -5,6 +5,7 @@
 
 #include "daemon/base/clock.hpp"
 #include "daemon/dropin/dialect.hpp"
+#include "daemon/events/event.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -61,6 +62,14 @@ class Line {
   // The beginning of a data frame, shared by all sessions.
   std::string_view head(std::string_view channel, std::string_view event);
 
+  // What a session has offered of one round; all use the same, one after the other.
+  struct Offered {
+    events::EventId id = 0;
+    std::uint64_t seq = 0;  // after it
+    bool frame = false;
+  };
+  std::vector<Offered>& offered() { return offered_; }
+
   void add(Session& session) { sessions_.push_back(&session); }
   void remove(Session& session) { std::erase(sessions_, &session); }
   std::size_t sessions() const { return sessions_.size(); }
@@ -86,6 +95,7 @@ class Line {
     std::string channel, event, text;
   };
   std::vector<std::unique_ptr<Head>> heads_;
+  std::vector<Offered> offered_;
 };
 
 }  // namespace bridge55::dropin

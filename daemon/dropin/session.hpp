@@ -41,11 +41,6 @@ class Session final : public local::Tongue {
  private:
   static constexpr std::size_t kWindow = 100;  // vendor docs, ABP WebSocket, "Connection limits"
   enum class State { new_app, waiting, live, idle, closed };  // idle: it has unsubscribed
-  struct Offered {
-    events::EventId id = 0;
-    std::uint64_t seq = 0;  // after it
-    bool frame = false;
-  };
 
   void take_sign_on(Message message, SteadyTime now);
   void take_ack(const Message& message);
@@ -71,7 +66,6 @@ class Session final : public local::Tongue {
 
   std::uint64_t seq_ = 0, offered_seq_ = 0;  // of what is on its way; with what is being offered
   std::size_t offered_frames_ = 0;
-  std::vector<Offered> offered_;
   Unacked unacked_;
   bool lost_events_ = false;
 

@@ -56,14 +56,14 @@ Session::Take Session::take(const events::Event& event, local::Frames frames) {
   if (!wants(event)) {
     if (const std::uint64_t hole = hole_of(event)) {
       offered_seq_ += hole;
-      offered_.push_back({event.id(), offered_seq_, false});
+      line_->offered().push_back({event.id(), offered_seq_, false});
     }
     return Take::skipped;
   }
   if (asked_.reliable && unacked_.open() + offered_frames_ >= kWindow) return Take::held;
   ++offered_seq_;
   ++offered_frames_;
-  offered_.push_back({event.id(), offered_seq_, true});
+  line_->offered().push_back({event.id(), offered_seq_, true});
   add_frame(event, offered_seq_, frames);
   return Take::added;
 }
@@ -93,12 +93,12 @@ void Session::add_frame(const events::Event& event, std::uint64_t seq, local::Fr
 }
 
 void Session::taken(events::EventId through) {
-  for (const Offered& offered : offered_) {
+  for (const Line::Offered& offered : line_->offered()) {
     if (offered.id > through) break;
     seq_ = offered.seq;
     if (offered.frame && asked_.acknowledges()) unacked_.sent(offered.seq, offered.id);
   }
-  offered_.clear();
+  line_->offered().clear();
   offered_frames_ = 0;
   offered_seq_ = seq_;
 }

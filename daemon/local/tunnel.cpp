@@ -86,9 +86,10 @@ struct Tunnel::Impl final : WayOwner, net::EdgeWaiter {
   Setup setup;
   Way from_app, from_far;
   asio::steady_timer timer;
-  std::optional<SteadyTime> wakes_at;               // for the first of these:
-  std::optional<SteadyTime> deadline;               // of the whole
-  std::optional<SteadyTime> rests_at, progress_by;  // buffers go back; a broken side's bytes must have moved on
+  std::optional<SteadyTime> wakes_at;  // for the first of these:
+  std::optional<SteadyTime> deadline;  // of the whole
+  std::optional<SteadyTime> rests_at,
+      progress_by;  // buffers go back; a broken side's bytes must have moved on
   std::uint64_t progress = 0;
   std::string why;
   bool ended = false;
@@ -225,10 +226,9 @@ void Tunnel::Impl::look_for_progress(SteadyTime now) {
 
 void Tunnel::Impl::look_for_work(SteadyTime now) {
   if (!rests_at || now < *rests_at) return;
-  constexpr unsigned kBusyReads = 32;
   const unsigned reads = from_app.take_reads() + from_far.take_reads();
   rests_at.reset();
-  if (reads >= kBusyReads) {
+  if (reads >= Way::kBusyReads) {
     rests_at = now + kIdleAfter;
   } else {
     setup.app.keep_buffers(false);
@@ -255,8 +255,8 @@ void Tunnel::Impl::end() {
 
 TunnelEnd Tunnel::Impl::account() const {
   const ws::WsTracker &app = from_app.tracker(), &far = from_far.tracker();
-  return {why,           app.close_code(),  far.close_code(), from_app.bytes(), from_far.bytes(),
-          app.frames(),  far.frames(),      app.fault(),      far.fault()};
+  return {why,          app.close_code(), far.close_code(), from_app.bytes(), from_far.bytes(),
+          app.frames(), far.frames(),     app.fault(),      far.fault()};
 }
 
 }  // namespace bridge55::local

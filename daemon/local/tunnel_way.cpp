@@ -10,7 +10,6 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr std::size_t kTurn = 256u << 10;  // bytes; then other sockets get their turn
-constexpr unsigned kBusyReads = 32;
 
 }  // namespace
 

@@ -1,6 +1,6 @@
-// One direction of a tunnel: reads its source, walks the frame headers, writes to its sink, and brings it to an
-// end between two frames where it can. It reads only what it has written: a sink that does not take bytes stops
-// its source. Owned by its tunnel, which hands it the edges of its sockets. I/O thread only.
+// One direction of a tunnel: reads its source, walks the frame headers, writes to its sink, and brings it to
+// an end between two frames where it can. It reads only what it has written: a sink that does not take bytes
+// stops its source. Owned by its tunnel, which hands it the edges of its sockets. I/O thread only.
 #pragma once
 
 #include "daemon/local/tunnel_block.hpp"
@@ -20,8 +20,8 @@ class Way;
 // What a direction tells of itself.
 class WayOwner {
  public:
-  virtual void run_later(Way& way) = 0;                       // other sockets get their turn
-  virtual void source_closed(Way& way) = 0;                   // a close frame has passed
+  virtual void run_later(Way& way) = 0;      // other sockets get their turn
+  virtual void source_closed(Way& way) = 0;  // a close frame has passed
   virtual void source_ended(Way& way, net::error_code why) = 0;
   virtual void sink_gone(Way& way, net::error_code why) = 0;
   virtual void source_broke(Way& way) = 0;  // while it was not read; how, reading will tell
@@ -35,6 +35,8 @@ class WayOwner {
 
 class Way final {
  public:
+  static constexpr unsigned kBusyReads = 32;  // since `take_reads`; its owner is told
+
   struct Ends {
     net::Stream* source = nullptr;
     net::Stream* sink = nullptr;
@@ -83,20 +85,20 @@ class Way final {
   ws::WsTracker tracker_;
   Way* opposite_ = nullptr;
   Block block_;
-  std::string words_;          // of ours, or what came first
-  std::string_view pending_;   // in block or words
-  std::string last_;           // to be said at the next boundary
+  std::string words_;         // of ours, or what came first
+  std::string_view pending_;  // in block or words
+  std::string last_;          // to be said at the next boundary
   std::uint64_t bytes_ = 0, written_ = 0;
   unsigned reads_ = 0;
   // It waits for an edge; of the other kind where TLS has to do the opposite first.
   bool reading_ = false, read_needs_write_ = false;
   bool writing_ = false, write_needs_read_ = false;
-  bool drained_ = false;       // there is nothing to read before the next edge
-  bool hung_up_ = false;       // its end is behind what is there to read, and no edge will come
-  bool broken_ = false;        // so is the source's socket, in both directions
-  bool sealed_ = false;        // nothing of the source goes on any more
+  bool drained_ = false;  // there is nothing to read before the next edge
+  bool hung_up_ = false;  // its end is behind what is there to read, and no edge will come
+  bool broken_ = false;   // so is the source's socket, in both directions
+  bool sealed_ = false;   // nothing of the source goes on any more
   bool source_ended_ = false;
-  bool cut_ = false;           // the sink is to be cut as soon as it has what was written
+  bool cut_ = false;  // the sink is to be cut as soon as it has what was written
   bool sink_ended_ = false;
   bool told_close_ = false, told_finished_ = false, let_go_ = false;
 };

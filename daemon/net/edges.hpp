@@ -1,7 +1,7 @@
-// Readiness of sockets, edge-triggered and registered once: no system call and no operation a wait, where Asio makes
-// both (an epoll_ctl each time). An epoll of its own inside the loop's, so it costs one epoll_wait a batch of events.
-// For sockets that carry a hundred thousand messages a second; all others wait through Asio. A service of the loop:
-// `edges_of` makes the only one. I/O thread only.
+// Readiness of sockets, edge-triggered and registered once: no system call and no operation a wait, where
+// Asio makes both (an epoll_ctl each time). An epoll of its own inside the loop's, so it costs one epoll_wait
+// a batch of events. For sockets that carry a hundred thousand messages a second; all others wait through
+// Asio. A service of the loop: `edges_of` makes the only one. I/O thread only.
 #pragma once
 
 #include <cstdint>

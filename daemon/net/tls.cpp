@@ -13,8 +13,8 @@ namespace bridge55::net {
 namespace {
 
 constexpr std::size_t kRecord = 16u << 10;  // RFC 8446, 5.1: a record carries no more
-// Four full records as they are on the wire and the beginning of a fifth: with 64 KiB each read would end short of its
-// fourth, which costs a second one of a few bytes.
+// Four full records as they are on the wire and the beginning of a fifth: with 64 KiB each read would end
+// short of its fourth, which costs a second one of a few bytes.
 constexpr std::size_t kReadAhead = 4 * (kRecord + 256);
 
 // The newest entry of OpenSSL's error queue in words.
@@ -169,8 +169,8 @@ Transfer Stream::Impl::tls_read(std::span<char> into) {
     if (result == 1) {
       total += got;
       if (total >= kRecord || SSL_has_pending(ssl.get()) != 0) continue;
-      // Small answers come alone: where OpenSSL holds nothing more, asking the socket again is a call for nothing. And
-      // where it had room for twice as much, the socket has nothing more either.
+      // Small answers come alone: where OpenSSL holds nothing more, asking the socket again is a call for
+      // nothing. And where it had room for twice as much, the socket has nothing more either.
       const std::uint64_t came = BIO_number_read(SSL_get_rbio(ssl.get())) - before;
       return {total, {}, false, held_none && came < kReadAhead / 2};
     }
@@ -203,8 +203,8 @@ Transfer Stream::Impl::tls_write(std::span<const iovec> from) {
   }
 }
 
-// SSL_shutdown(3): 0 says that it went out, and what the peer still has to say is read as before. Once more would
-// read, and fail at the first byte of data.
+// SSL_shutdown(3): 0 says that it went out, and what the peer still has to say is read as before. Once more
+// would read, and fail at the first byte of data.
 Transfer Stream::Impl::tls_end() {
   if (notified) return {};
   ERR_clear_error();

@@ -1,6 +1,6 @@
-// Walks the frame headers of one direction of a WebSocket while its bytes pass untouched (RFC 6455, 5.2): where a
-// frame ends, whether a close frame has passed and with which code. It judges nothing: what breaks the rules is
-// noticed and said, and the bytes pass all the same. Pure.
+// Walks the frame headers of one direction of a WebSocket while its bytes pass untouched (RFC 6455, 5.2):
+// where a frame ends, whether a close frame has passed and with which code. It judges nothing: what breaks
+// the rules is noticed and said, and the bytes pass all the same. Pure.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +18,8 @@ class WsTracker {
   // Stops behind the frame under way (at once where there is none); how many bytes that took.
   std::size_t walk_to_boundary(std::string_view bytes);
 
-  // A frame of somebody else's may stand here. A control frame may do so between fragments too (RFC 6455, 5.4).
+  // A frame of somebody else's may stand here. A control frame may do so between fragments too (RFC
+  // 6455, 5.4).
   bool between_frames() const { return left_ == 0 && have_ == 0 && !lost_; }
   bool in_message() const { return in_message_; }  // fragments are to follow
   // The header of a close frame is complete; the whole frame has passed.

@@ -84,7 +84,7 @@ log: {{level: error}}
     def measure(self, proxy, what, connections, size, seconds):
         pid, port = proxy
         before = cpu(pid)
-        done = subprocess.run(self.load(port, what, connections, size, seconds), check=True, capture_output=True, text=True).stdout
+        done = subprocess.run(self.load(port, what, connections, size, seconds), check=True, stdout=subprocess.PIPE, text=True).stdout
         result = json.loads(done)
         result["cpu"] = cpu(pid) - before
         return result

@@ -1,10 +1,10 @@
-// The app's side of bench_relay.py: WebSocket clients in one thread that open relays, send the connect message and
-// then measure. Prints one line of JSON.
+// The app's side of bench_relay.py: WebSocket clients in one thread that open relays, send the connect
+// message and then measure. Prints one line of JSON.
 //
 //   bench_relay_load PORT echo|stream|idle CONNECTIONS SIZE SECONDS
 //
-// `echo`: each connection has one masked message of SIZE bytes under way. `stream`: frames of SIZE bytes come down and
-// are counted by their headers. `idle`: opens them, prints `ready`, and holds them for SECONDS.
+// `echo`: each connection has one masked message of SIZE bytes under way. `stream`: frames of SIZE bytes come
+// down and are counted by their headers. `idle`: opens them, prints `ready`, and holds them for SECONDS.
 #include <algorithm>
 #include <arpa/inet.h>
 #include <cerrno>
@@ -41,7 +41,8 @@ std::string masked_frame(unsigned opcode, std::string_view payload) {
   return out;
 }
 
-// Blocking; leaves nothing behind `connected` unread in the echo and idle cases, and in the others it is counted.
+// Blocking; leaves nothing behind `connected` unread in the echo and idle cases, and in the others it is
+// counted.
 int open_relay(std::uint16_t port, const std::string& url) {
   const int descriptor = ::socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address{};
@@ -83,8 +84,9 @@ struct Result {
 };
 
 void print(const Result& result) {
-  std::printf("{\"messages\":%llu,\"bytes\":%llu,\"seconds\":%.4f}\n", static_cast<unsigned long long>(result.messages),
-              static_cast<unsigned long long>(result.bytes), result.seconds);
+  std::printf("{\"messages\":%llu,\"bytes\":%llu,\"seconds\":%.4f}\n",
+              static_cast<unsigned long long>(result.messages), static_cast<unsigned long long>(result.bytes),
+              result.seconds);
 }
 
 double since(Clock::time_point began) {

@@ -1,6 +1,7 @@
-// The far side of bench_relay.py: a scraping network over TLS that is as cheap as it can be. It accepts any upgrade
-// and any connect message, answers `connected`, and does what the path of the message's `url` says: `/echo` sends every
-// message back, `/stream/SIZE` sends binary frames of that size as fast as they are taken, `/idle` nothing.
+// The far side of bench_relay.py: a scraping network over TLS that is as cheap as it can be. It accepts any
+// upgrade and any connect message, answers `connected`, and does what the path of the message's `url` says:
+// `/echo` sends every message back, `/stream/SIZE` sends binary frames of that size as fast as they are
+// taken, `/idle` nothing.
 //
 //   bench_relay_peer PORT CERT KEY
 #include <algorithm>
@@ -128,13 +129,20 @@ class Connection {
 
   void answer_upgrade(std::string_view head) {
     std::string lower(head);
-    std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; });
+    std::transform(lower.begin(), lower.end(), lower.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; });
     const std::size_t name = lower.find("sec-websocket-key:");
-    if (name == std::string::npos) throw std::runtime_error("no WebSocket upgrade");
+    if (name == std::string::npos) {
+      std::fprintf(stderr, "bench_relay_peer: not an upgrade: %s\n", lower.c_str());
+      out_ += "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+      return;
+    }
     const std::size_t from = head.find_first_not_of(' ', name + 18);
     const std::string_view key = head.substr(from, head.find('\r', from) - from);
-    out_ += "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " +
-            accept_value(key) + "\r\n\r\n";
+    out_ +=
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: "
+        "Upgrade\r\nSec-WebSocket-Accept: " +
+        accept_value(key) + "\r\n\r\n";
   }
 
   void connect(std::string_view message) {
@@ -158,7 +166,9 @@ class Connection {
       const bool loads = out_.empty();
       const std::string_view rest = loads ? std::string_view(load_).substr(sent_) : std::string_view(out_);
       const int sent = SSL_write(ssl_.get(), rest.data(), static_cast<int>(std::min(rest.size(), kRecord)));
-      if (sent <= 0) return SSL_get_error(ssl_.get(), sent) == SSL_ERROR_WANT_WRITE || SSL_get_error(ssl_.get(), sent) == SSL_ERROR_WANT_READ;
+      if (sent <= 0)
+        return SSL_get_error(ssl_.get(), sent) == SSL_ERROR_WANT_WRITE ||
+               SSL_get_error(ssl_.get(), sent) == SSL_ERROR_WANT_READ;
       ++records;
       if (loads) {
         sent_ = (sent_ + static_cast<std::size_t>(sent)) % load_.size();
@@ -189,16 +199,19 @@ int listen_on(std::uint16_t port) {
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (::bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || ::listen(listener, 4096) != 0)
+  if (::bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
+      ::listen(listener, 4096) != 0)
     throw std::runtime_error("cannot listen");
   return listener;
 }
 
 SSL_CTX* server_context(const char* cert, const char* key) {
   SSL_CTX* context = SSL_CTX_new(TLS_server_method());
-  SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+  SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_read_ahead(context, 1);
-  if (SSL_CTX_use_certificate_chain_file(context, cert) != 1 || SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) != 1)
+  if (SSL_CTX_use_certificate_chain_file(context, cert) != 1 ||
+      SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) != 1)
     throw std::runtime_error("the certificate cannot be used");
   return context;
 }

@@ -1,5 +1,5 @@
-// The daemon's tunnel alone, as a plain-to-TLS forwarder: what a relay costs once its handshakes are over. For
-// bench_relay.py.
+// The daemon's tunnel alone, as a plain-to-TLS forwarder: what a relay costs once its handshakes are over.
+// For bench_relay.py.
 //
 //   bench_relay_tunnel PORT PEER_PORT CA_FILE
 #include "daemon/local/tunnel.hpp"
@@ -42,7 +42,8 @@ asio::awaitable<void> forward(Forwarder& all, net::Stream app) {
 asio::awaitable<void> accept(Forwarder& all, net::Stream listener) {
   for (;;) {
     co_await listener.wait_readable();
-    for (int one; (one = ::accept4(listener.descriptor(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0;)
+    for (int one;
+         (one = ::accept4(listener.descriptor(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0;)
       asio::co_spawn(all.io, forward(all, net::Stream(all.io, one)), asio::detached);
   }
 }
@@ -61,7 +62,8 @@ int main(int count, char** words) {
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<std::uint16_t>(std::atoi(words[1])));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (::bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || ::listen(listener, 4096) != 0) {
+  if (::bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
+      ::listen(listener, 4096) != 0) {
     std::perror("bench_relay_tunnel");
     return 1;
   }

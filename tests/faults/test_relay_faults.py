@@ -3,6 +3,7 @@
 contract says, half a frame is never taken for a whole one, and nothing is left behind in the daemon."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -12,9 +13,10 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "integration"))
-from harness import main, request, wait_for  # noqa: E402
+from harness import Lines, main, request, wait_for  # noqa: E402
 from relay_harness import RelayCase, descriptors, resident  # noqa: E402
-from ws_peer import BINARY, CLOSE, TEXT, Gone, Target, connect, encode, record, relay  # noqa: E402
+from scripted_upstream import ScriptedUpstream, answer  # noqa: E402
+from ws_peer import BINARY, CLOSE, TEXT, Gone, Refused, Target, connect, digest, encode, record, relay  # noqa: E402
 
 BIG = encode(BINARY, os.urandom(10 << 20), mask=False)
 BIG_UP = encode(BINARY, os.urandom(10 << 20))
@@ -30,17 +32,8 @@ def half_a_frame(data):
 
 class Relays(RelayCase):
     def stands(self, *options, **settings):
-        """A daemon whose descriptors are counted with nothing open but the connection on which it asks the network for its limits."""
         self.world(*options, **settings)
-        request("GET", self.door.url + "/scraping/usage")
-        quiet = self.target()
-        self.open(quiet).leave()
-        self.wait_no_relays()
-        self.descriptors_before = wait_for(lambda: descriptors(self.door.process.pid), "the descriptors")
-
-    def assert_nothing_left(self):
-        self.wait_no_relays()
-        wait_for(lambda: descriptors(self.door.process.pid) <= self.descriptors_before, "no descriptor to be left")
+        self.stand_ready()
 
     def assert_serving(self):
         client = self.open(self.target())
@@ -136,14 +129,14 @@ class Relays(RelayCase):
 
     def test_an_app_that_leaves_while_the_network_is_stopped_leaves_nothing(self):
         self.stands()
-        for reset in (False, True):
-            client = self.open(self.target(record))
-            self.net.process.kill(signal.SIGSTOP)
-            try:
-                client.leave(reset)
-                self.assert_nothing_left()  # the far side cannot answer: a deadline ends it
-            finally:
-                self.net.process.kill(signal.SIGCONT)
+        clients = [self.open(self.target(record)) for _ in range(2)]
+        self.net.process.kill(signal.SIGSTOP)
+        try:
+            clients[0].leave()
+            clients[1].leave(reset=True)
+            self.assert_nothing_left()  # the far side cannot answer: a deadline ends it
+        finally:
+            self.net.process.kill(signal.SIGCONT)
         self.assert_serving()
 
     # --- the app --------------------------------------------------------------------------------------------------------------------------
@@ -182,6 +175,27 @@ class Relays(RelayCase):
         app.wait()
         target.visit().wait_end()
         self.assert_nothing_left()
+
+    def test_an_app_that_stops_and_goes_on_loses_nothing(self):
+        self.stands()
+        target = self.target(record)
+        program = f"import sys, time; sys.path.insert(0, {os.path.dirname(sys.modules['ws_peer'].__file__)!r}); import ws_peer\n" \
+                  f"p = ws_peer.relay({self.port}, {{'url': {target.url!r}}}); p.payload(); print('open', flush=True)\n" \
+                  "for _ in range(30): print(p.frame()[0].digest, flush=True)\n"
+        app = Lines(["/usr/bin/python3", "-c", program])
+        self.addCleanup(app.close)
+        app.wait(lambda items: items, "the app")
+        app.child.send_signal(signal.SIGSTOP)
+        frames = [encode(BINARY, b"%d" % i * 400_000, mask=False) for i in range(30)]  # more than the kernel takes
+        sender = threading.Thread(target=lambda: [target.visit().peer.send_raw(frame) for frame in frames])
+        sender.start()
+        other = self.open(self.target())
+        other.text("meanwhile")
+        self.assertEqual(other.payload(TEXT), b"meanwhile")
+        app.child.send_signal(signal.SIGCONT)
+        app.wait(lambda items: len(items) == 31, "everything at the app")
+        sender.join()
+        self.assertEqual([line.decode().strip() for line in app.items[1:]], [digest(b"%d" % i * 400_000) for i in range(30)])
 
     def test_an_app_that_stops_reading_and_leaves_ends_the_target_in_time(self):
         self.stands()
@@ -231,7 +245,7 @@ class Relays(RelayCase):
         rounds(300, 0)
         before = resident(self.door.process.pid)
         rounds(1000, 300)
-        self.assertLess(resident(self.door.process.pid) - before, 1024)  # KiB
+        self.assert_memory(resident(self.door.process.pid) - before, 1024)
         self.assert_serving()
 
     # --- the daemon -----------------------------------------------------------------------------------------------------------------------
@@ -328,6 +342,51 @@ class Relays(RelayCase):
         waiting.leave()
         self.assertEqual(self.door.process.wait(), 0)
         self.assertLess(time.monotonic() - began, 8)  # nobody had to be waited for
+
+    def page(self, wait):
+        """A page that is answered when `wait` is set."""
+        page = ScriptedUpstream(lambda r, c: answer(200, b"late") if wait.wait(30) else None)
+        self.addCleanup(page.close)
+        return page
+
+    def test_sigterm_lets_a_fetch_end_and_refuses_a_socket_on_its_way(self):
+        self.stands()
+        self.net.fault("relay_slow", delay_ms=30000)
+        go, target = threading.Event(), self.target(record)
+        page = self.page(go)
+        fetched, refused = [], []
+        def open_socket():
+            try:
+                connect(self.port, "/via/" + target.url)
+            except Refused as error:
+                refused.append(error)
+        threads = [threading.Thread(target=lambda: fetched.append(request("GET", f"{self.door.url}/via/{page.url}/"))), threading.Thread(target=open_socket)]
+        for thread in threads:
+            thread.start()
+        wait_for(lambda: page.requests and self.relays()[-1]["state"] != "closed", "both to be under way")
+        self.door.process.kill(signal.SIGTERM)
+        threads[1].join()
+        self.assertEqual((refused[0].status, json.loads(refused[0].body)["detail"]["code"]), (503, "DRAINING"))
+        go.set()
+        threads[0].join()
+        self.assertEqual((fetched[0][0], fetched[0][2]), (200, b"late"))
+        self.assertEqual(self.door.process.wait(), 0)
+
+    def test_apps_that_leave_their_fetch_leave_nothing(self):
+        self.stands()
+        go = threading.Event()
+        page = self.page(go)
+        sockets = []
+        for number in range(20):
+            sock = socket.create_connection(("127.0.0.1", self.port))
+            sock.sendall(f"GET /via/{page.url}/{number} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n\r\n".encode())
+            sockets.append(sock)
+        wait_for(lambda: len(page.requests) == 20, "all of them at the page")
+        for sock in sockets:
+            sock.close()
+        wait_for(lambda: descriptors(self.door.process.pid) <= self.descriptors_before + 1, "their connections to be given up")
+        go.set()
+        self.assert_serving()
 
     def accepts(self):
         try:

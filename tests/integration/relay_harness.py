@@ -7,11 +7,12 @@ import os
 import pty
 import re
 import select
+import ssl
 import subprocess
 import sys
 import time
 
-from harness import BIN, DEADLINE, ROOT, Case, Lines, wait_for
+from harness import BIN, DEADLINE, ROOT, Case, Lines, request, wait_for
 
 import ws_peer
 
@@ -32,6 +33,12 @@ def resident(pid):
     """KiB of memory of its own."""
     with open(f"/proc/{pid}/status", encoding="utf-8") as f:
         return sum(int(line.split()[1]) for line in f if line.startswith("RssAnon:"))
+
+
+def sanitized(pid):
+    """Such a build keeps what is freed and surrounds what is not: its memory says nothing."""
+    with open(f"/proc/{pid}/maps", encoding="utf-8") as f:
+        return re.search(r"/lib[at]san\.", f.read()) is not None
 
 
 def descriptors(pid):
@@ -75,6 +82,15 @@ class RelayCase(Case):
         self.addCleanup(target.close)
         return target
 
+    def tls(self):
+        """A certificate that a target shows; agents do not look at it."""
+        cert, key = os.path.join(self.folder, "target.pem"), os.path.join(self.folder, "target.key")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-out", cert, "-keyout", key],
+                       check=True, capture_output=True)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(cert, key)
+        return context
+
     def open(self, target, message=None, **options):
         """A client whose relay stands; its `.connected` is the network's message."""
         url = target if isinstance(target, str) else target.url
@@ -89,6 +105,18 @@ class RelayCase(Case):
 
     def relay_count(self):
         return self.door.metric("bridge55_relay_connections") or 0
+
+    def stand_ready(self):
+        """A relay has come and gone: the descriptors of now are those of a quiet daemon, the connection on which it asks the network for its
+        limits among them."""
+        request("GET", self.door.url + "/scraping/usage")
+        self.open(self.target()).leave()
+        self.wait_no_relays()
+        self.descriptors_before = descriptors(self.door.process.pid)
+
+    def assert_nothing_left(self):
+        self.wait_no_relays()
+        wait_for(lambda: descriptors(self.door.process.pid) <= self.descriptors_before, "no descriptor to be left")
 
     def wait_no_relays(self, deadline=20):
         wait_for(lambda: self.relay_count() == 0, "every relay to be over", deadline)
@@ -124,6 +152,11 @@ class RelayCase(Case):
         terminal = Terminal(args)
         self.addCleanup(terminal.close)
         return terminal
+
+    def assert_memory(self, used, limit):
+        """KiB."""
+        if not sanitized(self.door.process.pid):
+            self.assertLess(used, limit)
 
     def assert_secrets_kept(self):
         """No key in what the daemon wrote, at trace level."""

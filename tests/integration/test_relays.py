@@ -15,7 +15,7 @@ import time
 import urllib.parse
 
 from harness import main, request, wait_for
-from relay_harness import APP_KEY, KEY, RelayCase, descriptors, documented, indented, npm_modules, resident
+from relay_harness import APP_KEY, KEY, RelayCase, documented, indented, npm_modules, resident
 from ws_peer import (BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Refused, close_payload, connect, encode, facts, record,
                      relay)
 
@@ -170,6 +170,26 @@ class Relays(RelayCase):
         self.assertIsNone(target.visit().get("Sec-WebSocket-Extensions"))
         self.assertNotIn("sec-websocket-extensions", [name.lower() for name, _ in self.relays()[0]["upgrade"]])
 
+    def test_every_upstream_of_the_kind_has_the_socket_under_its_own_name(self):
+        self.world()
+        self.door.upstreams += self.door.upstreams.splitlines()[1].replace("scraping:", "second:").replace("{url", "{kind: scraping, url") + "\n"
+        self.door.write_config()
+        self.door.process.kill(signal.SIGHUP)
+        wait_for(lambda: request("GET", self.door.url + "/second/ws")[0] == 426, "the second upstream")
+        client = relay(self.port, {"url": self.target().url}, path="/second/ws")
+        self.assertEqual(json.loads(client.payload(TEXT))["type"], "connected")
+        client.leave()
+
+    def test_a_reload_leaves_relays_alone(self):
+        self.world()
+        client = self.open(self.target())
+        self.door.extra = self.door.extra.replace("trace", "debug")
+        self.door.write_config()
+        self.door.process.kill(signal.SIGHUP)
+        wait_for(lambda: "the changed config is in force" in self.door.process.log(), "the reload")
+        client.text("still here")
+        self.assertEqual(client.payload(TEXT), b"still here")
+
     def test_the_unix_socket_relays_too(self):
         self.world()
         target = self.target()
@@ -203,6 +223,25 @@ class Relays(RelayCase):
             self.assertNotIn(APP_KEY, str(visit.headers))
             self.assertNotIn(KEY, str(visit.headers))
         self.wait_no_relays()
+        self.assert_secrets_kept()
+
+    def test_a_key_in_disguise_stays_here_too(self):
+        self.world()
+        target = self.target(record)
+        for text in ('{"\\u0061piKey":"%s","url":"%s"}', '{"key":"%s","\\u006bey":"other","url":"%s"}', ' {"url" : "x", "apiKey":"%s" , "url":"%s"} '):
+            client = relay(self.port, (text % (APP_KEY, target.url)).encode())
+            client.frame()
+            client.leave()
+        self.assertNotIn(APP_KEY, json.dumps(self.relays()))
+        self.assertEqual({r["key"] for r in self.relays()}, {self.relays()[0]["key"]})
+        self.assertGreaterEqual(len(target.visits), 2)
+
+    def test_a_key_in_the_url_is_refused_and_not_logged(self):
+        self.world()
+        for name in ("token", "apiKey", "api_key"):
+            with self.subTest(name=name), self.assertRaises(Refused) as refused:
+                connect(self.port, f"/scraping/ws?{name}={APP_KEY}")
+            self.assertEqual(refused.exception.status, 400)
         self.assert_secrets_kept()
 
     def test_every_field_of_the_connect_message_goes_upstream(self):
@@ -383,10 +422,10 @@ class Relays(RelayCase):
         client = self.open(self.target(serve))
         held_back = self.stalled(lambda: sent[0])
         self.assertLess(held_back, count)
-        self.assertLess(resident(self.door.process.pid) - before, 256 + 768)  # KiB: one direction, and TLS records and sockets beside it
+        self.assert_memory(resident(self.door.process.pid) - before, 256 + 768)  # KiB: one direction, and TLS records and sockets beside it
         for _ in range(count):
             self.assertEqual(client.frame()[0].length, 1 << 20)
-        self.assertLess(resident(self.door.process.pid) - before, 2 * 256 + 1024)
+        self.assert_memory(resident(self.door.process.pid) - before, 2 * 256 + 1024)
 
     def test_a_target_that_does_not_read_costs_256_kib_and_gets_everything_later(self):
         self.world()
@@ -412,7 +451,7 @@ class Relays(RelayCase):
         pusher.start()
         try:
             self.assertLess(self.stalled(lambda: sent[0]), count)
-            self.assertLess(resident(self.door.process.pid) - before, 256 + 768)
+            self.assert_memory(resident(self.door.process.pid) - before, 256 + 768)
         finally:
             go.set()
         self.assertTrue(done.wait(60), "everything at the target")
@@ -420,10 +459,8 @@ class Relays(RelayCase):
 
     def test_a_hundred_relays_at_once_stay_apart_and_leave_nothing(self):
         self.world()
+        self.stand_ready()
         target = self.target()
-        self.open(target).leave()
-        self.wait_no_relays()
-        before = descriptors(self.door.process.pid)
         clients = [relay(self.port, {"url": target.url}) for _ in range(100)]
         for client in clients:
             self.assertEqual(json.loads(client.payload(TEXT))["type"], "connected")
@@ -437,8 +474,24 @@ class Relays(RelayCase):
         for client in clients:
             self.assertEqual(client.closed(), (1000, ""))
             client.leave()
-        self.wait_no_relays()
-        wait_for(lambda: descriptors(self.door.process.pid) <= before, "the descriptors back")
+        self.assert_nothing_left()
+
+    def test_a_thousand_idle_relays_fit_in_64_mib(self):
+        self.world()
+        target = self.target()
+        clients = []
+        for _ in range(20):  # in bunches, for the listen queues of the target
+            opening = [relay(self.port, {"url": target.url}) for _ in range(50)]
+            for client in opening:
+                self.addCleanup(client.leave)
+                self.assertEqual(json.loads(client.payload(TEXT))["type"], "connected")
+            clients += opening
+        self.assertEqual(self.relay_count(), 1000)
+        with open(f"/proc/{self.door.process.pid}/status", encoding="utf-8") as f:
+            self.assert_memory(next(int(line.split()[1]) for line in f if line.startswith("VmRSS:")), 64 << 10)
+        for client in clients[::100]:
+            client.text("awake")
+            self.assertEqual(client.payload(TEXT), b"awake")
 
     # --- the vendor's own programs -----------------------------------------------------------------------------------------------------
 

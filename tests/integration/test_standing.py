@@ -369,6 +369,7 @@ class WebSocket(Relays):
         self.assertEqual(target.closes[-1], 1000)
         daemon.start(up=False)
         self.wait_up(daemon)
+        self.becomes(lambda: self.gaps(daemon, "odds"), ["DETECTED", "UNRECOVERED"])
         daemon.kill()
         daemon.start(up=False)
         self.wait_up(daemon)
@@ -443,6 +444,20 @@ class WebSocket(Relays):
         wait_for(lambda: self.relay(daemon, "odds")["state"] != "UP", "down")
         status, headers, _ = post(b"x")
         self.assertEqual((status, headers["X-Bridge-Sent"]), (503, "no"))
+
+    def test_only_who_may_scrape_comes_near_a_relay(self):
+        sim, target = self.sim("--no-limits"), self.target()
+        clients = ("clients:\n  - {name: reader, token: reader-token, allow: [events, read]}\n"
+                   "  - {name: scraper, token: scraper-token, allow: [scrape]}\n")
+        daemon = self.bridged(self.relays(odds=f"kind: websocket, url: '{target.url}'") + clients, sim, up=False)
+        daemon.wait_up("odds")
+        for path in ("/relays", "/relays/odds"):
+            for token, status in ((None, 401), ("wrong-token", 401), ("reader-token", 403)):
+                headers = {"Authorization": f"Bearer {token}"} if token else {}
+                self.assertEqual(request("GET", daemon.url + path, headers=headers)[0], status, (path, token))
+        self.assertEqual(request("POST", daemon.url + "/relays/odds", "x", {"Authorization": "Bearer reader-token"})[0], 403)
+        self.assertIn(request("POST", daemon.url + "/relays/odds", "x", {"Authorization": "Bearer scraper-token"})[0], (202, 204))
+        wait_for(lambda: target.received == ['"x"'], "the one frame")
 
     def test_an_attached_socket_survives_a_break_and_is_told_what_was_not_sent(self):
         sim, target = self.sim("--no-limits"), self.target()

@@ -177,6 +177,31 @@ class Sockets(RelayCase):
         self.assertEqual((status, headers["Upgrade"]), (426, "websocket"))
         self.assertEqual(self.relays(), [])
 
+    def test_a_target_behind_tls_is_reached(self):
+        self.world()
+        target = self.target(tls=self.tls())
+        client = self.via(target, "/a")
+        client.text("through two TLS connections")
+        self.assertEqual(client.payload(TEXT), b"through two TLS connections")
+        self.assertEqual(json.loads(self.relays()[0]["connect"])["url"], target.url + "/a")
+
+    def test_paths_and_queries_of_sockets_pass_as_written(self):
+        self.world()
+        target = self.target(record)
+        for number, path in enumerate(("/a%2Fb/%2e%2e/c/../d//e", "/x?token=abc&apiKey=of-the-target", "/?q=%20+;=&u=wss://b.example/", "")):
+            with self.subTest(path=path):
+                self.via(target, path)
+                self.assertEqual(target.visit(number).line, f"GET {path or '/'} HTTP/1.1")
+                self.assertEqual(self.relays()[number]["url"], target.url + path)
+
+    def test_connection_headers_are_not_forwarded(self):
+        self.world()
+        target = self.target(record)
+        for name in ("Connection", "Upgrade", "Transfer-Encoding", "Content-Length", "Sec-WebSocket-Key", "Sec-WebSocket-Extensions"):
+            with self.subTest(name=name):
+                self.assertEqual(self.refused(target.url, [("X-Forward-" + name, "x")]).status, 400)
+        self.assertEqual(target.visits, [])
+
     # --- the frames -----------------------------------------------------------------------------------------------------------------------
 
     def test_frames_pass_as_they_are_from_the_first_byte_on(self):
@@ -299,7 +324,7 @@ class Http(RelayCase):
                          ["content-security-policy: " + SANDBOX, "x-content-type-options: nosniff"])
         self.assertIn("\r\nx-kept: 1", head)
 
-    def test_paths_and_queries_pass_as_written(self):
+    def test_paths_and_queries_of_pages_pass_as_written(self):
         self.world()
         page = self.page(lambda r, c: answer(200, r.target))
         for path in ("/a%2Fb/%2e%2e/c", "/a/../b/./c", "/a//b", "/x?token=abc&apiKey=of-the-target&api_key=1", "/%E2%98%83?q=%20+&;=", "/a?url=https://b.example/?c=d", "/?"):

@@ -255,14 +255,16 @@ class Target:
     data frames are echoed, pings answered, a close frame answered with its own payload. `handshake(line, headers)` may give the raw
     answer to refuse with, or further header lines."""
 
-    def __init__(self, serve=None, answer=None, port=0):
+    def __init__(self, serve=None, answer=None, port=0, tls=None):
+        """`tls`: an ssl.SSLContext; then it is a wss:// one."""
         self.serve = serve or echo
         self.answer = answer
+        self.tls = tls
         self.visits = []
         self.changed = threading.Condition()
         self.listener = socket.create_server(("127.0.0.1", port))
         self.port = self.listener.getsockname()[1]
-        self.url = f"ws://127.0.0.1:{self.port}"
+        self.url = f"{'wss' if tls else 'ws'}://127.0.0.1:{self.port}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self):
@@ -277,6 +279,8 @@ class Target:
         with contextlib.suppress(Gone, OSError):
             sock.settimeout(120)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self.tls:
+                sock = self.tls.wrap_socket(sock, server_side=True)
             head, rest = read_head(sock)
             line, *more = head.decode("latin-1").split("\r\n")
             headers = fields(more)

@@ -180,7 +180,7 @@ awaitable<void> WebSocketJob::read() {
       co_await yield();
       continue;
     }
-    if (transfer.bytes == 0) reader_.release();
+    reader_.release();
     const SteadyTime until = script_.next_tick();
     if (transfer.wants_write) {
       co_await stream_->wait_writable(until);

@@ -85,9 +85,9 @@ Joined::Joined(Wire wire, std::string from_app, std::string from_far)
   app.stream = std::move(near.a);
   far.stream = std::move(beyond.b);
   const auto made = std::make_shared<local::Tunnel>(
-      io, local::Tunnel::Setup{std::move(near.b), std::move(beyond.a), std::move(from_app),
-                               std::move(from_far), nullptr,
-                               [this](const local::TunnelEnd& how) { end = how; }});
+      io,
+      local::Tunnel::Setup{std::move(near.b), std::move(beyond.a), std::move(from_app), std::move(from_far),
+                           nullptr, [this](const local::TunnelEnd& how) { end = how; }});
   tunnel = made;
   made->start();
 }

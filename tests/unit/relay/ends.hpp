@@ -1,4 +1,5 @@
-// A tunnel and the two peers that it joins, on loopback or in socket pairs; the far side over TLS where asked for.
+// A tunnel and the two peers that it joins, on loopback or in socket pairs; the far side over TLS where asked
+// for.
 #pragma once
 
 #include "daemon/local/tunnel.hpp"

@@ -11,8 +11,8 @@ namespace bridge55::test {
 struct Shape {
   unsigned opcode = 2;
   bool fin = true, masked = false;
-  unsigned reserved = 0;       // three bits
-  unsigned length_bytes = 0;   // 0: as short as it can be; 2 or 8
+  unsigned reserved = 0;      // three bits
+  unsigned length_bytes = 0;  // 0: as short as it can be; 2 or 8
   std::array<unsigned char, 4> key = {0x11, 0xA2, 0x33, 0xC4};
 };
 

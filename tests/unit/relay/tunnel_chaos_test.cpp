@@ -44,8 +44,10 @@ class Chaos {
     if (below(3) == 0) {
       const Shape shape{.opcode = below(60) == 0 ? 8u : below(3), .fin = below(2) == 0, .masked = masked};
       const std::size_t size = below(5) == 0 ? below(300000) : below(200);
-      const std::string frame = frame_of(shape, shape.opcode == 8 ? close_payload(1000) : std::string(size, 'x'));
-      const std::string piece = below(40) == 0 ? frame.substr(0, below(static_cast<unsigned>(frame.size()))) : frame;
+      const std::string frame =
+          frame_of(shape, shape.opcode == 8 ? close_payload(1000) : std::string(size, 'x'));
+      const std::string piece =
+          below(40) == 0 ? frame.substr(0, below(static_cast<unsigned>(frame.size()))) : frame;
       said += piece;
       peer.say(piece);
     }
@@ -61,7 +63,8 @@ class Chaos {
       tunnel->close(1001, "shutting down", SteadyClock::now() + std::chrono::milliseconds(below(300)));
   }
 
-  // What one heard is what the other said, as far as it came, and behind a whole frame one close frame of ours.
+  // What one heard is what the other said, as far as it came, and behind a whole frame one close frame of
+  // ours.
   static void expect_passed(std::string_view heard, std::string_view said, ws::WsTracker::Expects frames) {
     std::size_t same = 0;
     while (same < heard.size() && same < said.size() && heard[same] == said[same])
@@ -99,9 +102,10 @@ TEST_P(TunnelChaos, WhateverPeersDoItEndsAndNobodyHearsWhatWasNotSaid) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Over, TunnelChaos, testing::Values(Wire::pair, Wire::tcp, Wire::tls), [](const auto& wire) {
-  return wire.param == Wire::pair ? "Pair" : wire.param == Wire::tcp ? "Tcp" : "Tls";
-});
+INSTANTIATE_TEST_SUITE_P(Over, TunnelChaos, testing::Values(Wire::pair, Wire::tcp, Wire::tls),
+                         [](const auto& wire) {
+                           return wire.param == Wire::pair ? "Pair" : wire.param == Wire::tcp ? "Tcp" : "Tls";
+                         });
 
 }  // namespace
 }  // namespace bridge55::test

@@ -1,9 +1,8 @@
 // How a tunnel ends.
-#include "tests/unit/relay/ends.hpp"
-#include "tests/unit/relay/frames.hpp"
-
 #include "daemon/net/ws_frames.hpp"
 #include "daemon/net/ws_tracker.hpp"
+#include "tests/unit/relay/ends.hpp"
+#include "tests/unit/relay/frames.hpp"
 
 #include <utility>
 
@@ -234,8 +233,7 @@ TEST_P(TunnelEnd, ADrainCutsAFrameThatDoesNotEndByTheDeadline) {
   const std::string half = far_frame(std::string(300, 'x')).substr(0, 100);
   joined.far.say(half);
   ASSERT_TRUE(joined.until([&] { return joined.app.heard == half; }));
-  joined.tunnel.lock()->close(1001, "shutting down",
-                              SteadyClock::now() + std::chrono::milliseconds(100));
+  joined.tunnel.lock()->close(1001, "shutting down", SteadyClock::now() + std::chrono::milliseconds(100));
   ASSERT_TRUE(joined.until([&] { return joined.app.ended && joined.far.ended && joined.end; }));
   EXPECT_EQ(joined.app.heard, half);
   EXPECT_TRUE(GetParam() == Wire::pair || is_cut(joined.app)) << joined.app.ended.message();
@@ -259,8 +257,7 @@ TEST_P(TunnelEnd, ADrainOfPeersThatDoNotReadEndsAtItsDeadline) {
   joined.far.say(far_frame(std::string(48u << 20, 'x')));
   ASSERT_TRUE(joined.until([&] { return joined.far.said > 0; }));
   joined.turns(500);
-  joined.tunnel.lock()->close(1001, "shutting down",
-                              SteadyClock::now() + std::chrono::milliseconds(50));
+  joined.tunnel.lock()->close(1001, "shutting down", SteadyClock::now() + std::chrono::milliseconds(50));
   ASSERT_TRUE(joined.until([&] { return joined.end.has_value(); }));
   EXPECT_TRUE(joined.until([&] { return joined.tunnel.expired(); }));
 }
@@ -315,14 +312,13 @@ TEST_P(TunnelEnd, AHalfClosedAppStillHearsTheAnswerToWhatItSaid) {
   ASSERT_TRUE(joined.until([&] { return static_cast<bool>(joined.far.ended); }));
   EXPECT_EQ(joined.far.ended, asio::error::eof);
   joined.far.say(far_frame("still here") + close_to_app(1000, ""));
-  ASSERT_TRUE(joined.until([&] { return joined.app.heard == far_frame("still here") + close_to_app(1000, ""); }));
+  ASSERT_TRUE(
+      joined.until([&] { return joined.app.heard == far_frame("still here") + close_to_app(1000, ""); }));
 }
 
 INSTANTIATE_TEST_SUITE_P(Over, TunnelEnd, testing::Values(Wire::pair, Wire::tcp, Wire::tls),
                          [](const auto& wire) {
-                           return wire.param == Wire::pair  ? "Pair"
-                                  : wire.param == Wire::tcp ? "Tcp"
-                                                            : "Tls";
+                           return wire.param == Wire::pair ? "Pair" : wire.param == Wire::tcp ? "Tcp" : "Tls";
                          });
 
 }  // namespace

@@ -5,9 +5,8 @@
 
 #include <random>
 
-#include <gtest/gtest.h>
 #include <boost/asio/post.hpp>
-
+#include <gtest/gtest.h>
 
 namespace bridge55::test {
 namespace {
@@ -27,10 +26,10 @@ TEST_P(Tunnel, FramesOfEverySizeAndKindPassUntouchedInBothDirections) {
   std::string from_app, from_far;
   for (const std::size_t size : {0u, 1u, 125u, 126u, 65535u, 65536u, 10u << 20}) {
     const std::string payload = random_bytes(size, static_cast<unsigned>(size));
-    from_app += app_frame(payload, 1) + app_frame("part", 2, false) + app_frame("ping", 9) +
-                app_frame(payload, 0);
-    from_far += far_frame(payload, 2) + far_frame("part", 1, false) + far_frame("pong", 10) +
-                far_frame(payload, 0);
+    from_app +=
+        app_frame(payload, 1) + app_frame("part", 2, false) + app_frame("ping", 9) + app_frame(payload, 0);
+    from_far +=
+        far_frame(payload, 2) + far_frame("part", 1, false) + far_frame("pong", 10) + far_frame(payload, 0);
   }
   joined.app.say(from_app);
   joined.far.say(from_far);
@@ -152,9 +151,10 @@ TEST_P(Tunnel, OneBusyRelayLeavesTheLoopToOthersAgainAndAgain) {
   EXPECT_TRUE(other);
 }
 
-INSTANTIATE_TEST_SUITE_P(Over, Tunnel, testing::Values(Wire::pair, Wire::tcp, Wire::tls), [](const auto& wire) {
-  return wire.param == Wire::pair ? "Pair" : wire.param == Wire::tcp ? "Tcp" : "Tls";
-});
+INSTANTIATE_TEST_SUITE_P(Over, Tunnel, testing::Values(Wire::pair, Wire::tcp, Wire::tls),
+                         [](const auto& wire) {
+                           return wire.param == Wire::pair ? "Pair" : wire.param == Wire::tcp ? "Tcp" : "Tls";
+                         });
 
 }  // namespace
 }  // namespace bridge55::test

@@ -12,7 +12,8 @@ namespace {
 
 using ws::WsTracker;
 
-// What a tracker says after some bytes, worked out a byte at a time and without any state but the bytes themselves.
+// What a tracker says after some bytes, worked out a byte at a time and without any state but the bytes
+// themselves.
 struct Said {
   bool between = true, in_message = false, close_begun = false, close_passed = false, lost = false;
   std::uint16_t code = 0;
@@ -27,8 +28,8 @@ Said said_by(const WsTracker& tracker) {
 
 std::ostream& operator<<(std::ostream& out, const Said& said) {
   return out << "between " << said.between << " message " << said.in_message << " begun " << said.close_begun
-             << " passed " << said.close_passed << " lost " << said.lost << " code " << said.code << " frames "
-             << said.frames;
+             << " passed " << said.close_passed << " lost " << said.lost << " code " << said.code
+             << " frames " << said.frames;
 }
 
 Said reference(std::string_view stream) {
@@ -230,7 +231,10 @@ std::string random_stream(std::mt19937& random) {
                 .fin = below(3) != 0,
                 .masked = below(2) == 0,
                 .reserved = below(10) == 0 ? below(8) : 0,
-                .length_bytes = size > 65535 ? 8u : below(5) == 0 ? 2u : below(5) == 0 ? 8u : 0u};
+                .length_bytes = size > 65535    ? 8u
+                                : below(5) == 0 ? 2u
+                                : below(5) == 0 ? 8u
+                                                : 0u};
     if (shape.length_bytes == 2 && size > 65535) shape.length_bytes = 8;
     for (auto& byte : shape.key)
       byte = static_cast<unsigned char>(below(256));
