@@ -5,6 +5,7 @@ streams of which every byte is the test's own. Remote RabbitMQ brokers are in te
 import asyncio
 import base64
 import json
+import signal
 import socket
 import threading
 import time
@@ -308,6 +309,22 @@ class WebSocket(Relays):
         sim.clear()
         self.wait_up(daemon)
         self.becomes(lambda: self.gaps(daemon, "odds"), ["DETECTED", "UNRECOVERED"])
+
+    def test_a_vendor_that_falls_silent_is_found_and_left(self):
+        sim, target = self.sim("--no-limits"), self.target()
+        upstreams = self.scraping(sim, "rate_limit: 1000/s, keep_alive: {interval: 1s, dead_after: 2500ms}, ")
+        daemon = self.bridged(self.relays(odds=f"kind: websocket, url: '{target.url}'"), upstreams=upstreams)
+        time.sleep(3)  # longer than dead_after: pings and their answers keep a quiet relay alive
+        self.assertEqual(self.relay(daemon, "odds")["reconnects"], 0)
+        sim.process.kill(signal.SIGSTOP)
+        try:
+            wait_for(lambda: self.relay(daemon, "odds")["state"] == "DOWN", "the silence to be noticed")
+        finally:
+            sim.process.kill(signal.SIGCONT)
+        self.wait_up(daemon)
+        self.becomes(lambda: self.gaps(daemon, "odds"), ["DETECTED", "UNRECOVERED"])
+        causes = [e["payload"].get("cause") for e in self.said(daemon, "session", "odds") if e["event"] == "DOWN"]
+        self.assertEqual(causes[0], "silent")
 
     def test_a_refused_key_is_not_tried_in_a_tight_loop(self):
         sim, target = self.sim("--no-limits"), self.target()
