@@ -178,7 +178,8 @@ std::vector<local::Check> readiness(const Snapshot& now, const std::vector<std::
   for (const auto& relay : now.relays) {
     if (std::find(require.begin(), require.end(), relay.name) == require.end()) continue;
     const bool up = relay.state == bridges::SessionState::up;
-    const std::string why = std::string(name_of(relay.state)) + (relay.reason.empty() ? "" : ": " + relay.reason);
+    const std::string why =
+        std::string(name_of(relay.state)) + (relay.reason.empty() ? "" : ": " + relay.reason);
     checks.push_back({relay.name, up, up ? "" : why, true});
   }
   for (const std::string& name : require) {

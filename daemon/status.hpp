@@ -31,7 +31,8 @@ struct Snapshot {
 // `name_consumers`: the asker may see whose consumers they are (scope admin).
 std::string status_json(const Snapshot& now, bool name_consumers);
 
-// Listeners, journal and draining decide; sessions and sinks, and relays by name, only where `require` names them (or `all`).
+// Listeners, journal and draining decide; sessions and sinks, and relays by name, only where `require` names
+// them (or `all`).
 std::vector<local::Check> readiness(const Snapshot& now, const std::vector<std::string>& require);
 
 // One line for `systemctl status`.
