@@ -1,8 +1,7 @@
 #include "bridges/scraping/connect_message.hpp"
 
+#include "bridges/scraping/fetched_page.hpp"
 #include "daemon/events/json.hpp"
-
-#include <charconv>
 
 namespace bridge55::scraping {
 namespace {
@@ -20,12 +19,6 @@ std::string object_of(const std::vector<std::pair<std::string, std::string>>& me
   return out + '}';
 }
 
-std::string seconds(std::chrono::milliseconds time) {
-  char digits[32];
-  const double value = static_cast<double>(time.count()) / 1000;
-  return {digits, std::to_chars(digits, digits + sizeof digits, value).ptr};
-}
-
 }  // namespace
 
 std::string connect_message(const RelayAsk& ask, std::string_view api_key) {
@@ -35,7 +28,7 @@ std::string connect_message(const RelayAsk& ask, std::string_view api_key) {
   if (!ask.cookies.empty()) add(out, "cookies", object_of(ask.cookies));
   if (!ask.geo.empty()) add(out, "geo", json::quoted(ask.geo));
   if (!ask.agent.empty()) add(out, "agent", json::quoted(ask.agent));
-  if (ask.idle.count() > 0) add(out, "idle_timeout", seconds(ask.idle));
+  if (ask.idle.count() > 0) add(out, "idle_timeout", in_seconds(ask.idle));
   return out + '}';
 }
 

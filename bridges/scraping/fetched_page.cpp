@@ -8,13 +8,17 @@
 namespace bridge55::scraping {
 namespace {
 
-void add_header(FetchedPage& page, const std::string& name, std::string_view token) {
-  if (!json::is_string(token) && !json::is_number(token)) return;
-  std::string value = json::text(token);
-  if (net::is_token(name) && net::is_field_value(value)) page.headers.emplace_back(name, std::move(value));
+bool is_object(std::string_view token) {
+  return json::members(token, [](std::string_view, std::string_view) { return false; });
 }
 
 }  // namespace
+
+std::string in_seconds(config::Duration time) {
+  char digits[32];
+  const double value = static_cast<double>(time.count()) / 1000;
+  return {digits, std::to_chars(digits, digits + sizeof digits, value).ptr};
+}
 
 std::string fetch_body(const FetchAsk& ask) {
   std::string out = R"({"method":)" + json::quoted(ask.method) + R"(,"headers":{)";
@@ -25,37 +29,50 @@ std::string fetch_body(const FetchAsk& ask) {
   }
   out += '}';
   if (!ask.body.empty()) out += R"(,"body":)" + json::quoted(ask.body);
+  if (ask.timeout) out += R"(,"timeout":)" + in_seconds(*ask.timeout);
+  if (ask.allow_redirects) out += std::string(R"(,"allow_redirects":)") + (*ask.allow_redirects ? "true" : "false");
   return out + '}';
 }
 
-std::variant<FetchedPage, std::string> read_fetched_page(std::string_view answer) {
-  if (const std::string_view fault = json::validate_copy(answer); !fault.empty())
-    return "the answer of /fetch is not JSON: " + std::string(fault);
-  FetchedPage page;
+std::string_view read_fetched_page(std::string_view answer, FetchedPage& into) {
+  if (const std::string_view fault = json::validate_copy(answer); !fault.empty()) return fault;
   const std::string_view meta = json::find(answer, "meta");
-  const std::string_view status = json::find(meta, "status");
-  std::from_chars(status.data(), status.data() + status.size(), page.status);
-  if (page.status < 200 || page.status > 999)
-    return std::string("the answer of /fetch has no meta.status of a final answer");
-  page.agent = json::text(json::find(meta, "agent.id"));
-  page.final_url = json::text(json::find(meta, "final_url"));
-  page.blocked = json::find(meta, "blocked") == "true";
-  json::members(json::find(meta, "headers"), [&](std::string_view key, std::string_view value) {
-    const std::string name = json::text("\"" + std::string(key) + "\"");
-    const bool list = json::elements(value, [&](std::string_view one) {
-      add_header(page, name, one);
+  if (!is_object(meta)) return "it has no meta object";
+  into.blocked = json::find(meta, "blocked") == "true";
+  into.node_id = json::text(json::find(meta, "agent.id"));
+  into.status = json::find(meta, "status");
+  into.final_url = json::find(meta, "final_url");
+  into.elapsed_ms = json::find(meta, "elapsed_ms");
+  into.headers = json::find(meta, "headers");
+  if (!json::is_number(into.status)) return "its meta has no status";
+  const std::string_view raw = json::find(answer, "raw"), parsed = json::find(answer, "raw_json");
+  if (json::is_string(raw)) {
+    into.text = json::text(raw);
+  } else if (!parsed.empty() && parsed != "null") {
+    into.json = parsed;
+  }
+  return {};
+}
+
+unsigned FetchedPage::status_code() const {
+  unsigned code = 0;
+  std::from_chars(status.data(), status.data() + status.size(), code);
+  return code;
+}
+
+std::vector<std::pair<std::string, std::string>> FetchedPage::fields() const {
+  std::vector<std::pair<std::string, std::string>> all;
+  json::members(headers, [&](std::string_view key, std::string_view value) {
+    const std::string name = json::text('"' + std::string(key) + '"');
+    const auto add = [&](std::string_view token) {
+      std::string plain = json::is_string(token) || json::is_number(token) ? json::text(token) : "\n";
+      if (net::is_token(name) && net::is_field_value(plain)) all.emplace_back(name, std::move(plain));
       return true;
-    });
-    if (!list) add_header(page, name, value);
+    };
+    if (!json::elements(value, add)) add(value);
     return true;
   });
-  const std::string_view raw = json::find(answer, "raw"), raw_json = json::find(answer, "raw_json");
-  if (json::is_string(raw)) {
-    page.body = json::text(raw);
-  } else if (!raw_json.empty() && raw_json != "null") {
-    page.body = raw_json;
-  }
-  return page;
+  return all;
 }
 
 }  // namespace bridge55::scraping

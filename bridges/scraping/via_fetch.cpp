@@ -1,6 +1,7 @@
 #include "bridges/scraping/via_fetch.hpp"
 
 #include "bridges/scraping/fetched_page.hpp"
+#include "daemon/events/json.hpp"
 #include "daemon/gateway/errand.hpp"
 #include "daemon/gateway/headers.hpp"
 #include "daemon/gateway/passage.hpp"
@@ -99,14 +100,14 @@ class ViaFetch {
     if (gone_) co_return;
     if (!refusal) refusal = vendor_refusal(answer);
     if (!refusal) {
-      auto page = read_fetched_page(answer);
-      std::string().swap(answer);
-      if (const auto* fault = std::get_if<std::string>(&page)) {
-        refusal = sent(Refusal{502, "BAD_GATEWAY", *fault, {}, {}});
-      } else {
-        co_await respond(std::get<FetchedPage>(page));
+      FetchedPage page;
+      const std::string_view fault = read_fetched_page(answer, page);
+      if (fault.empty() && page.status_code() >= 200 && page.status_code() <= 999) {
+        co_await respond(page);
         co_return;
       }
+      const std::string why(fault.empty() ? "its status is none of a final answer" : fault);
+      refusal = sent(Refusal{502, "BAD_GATEWAY", "the answer of /fetch cannot be understood: " + why, {}, {}});
     }
     if (refusal->status == 0) refusal = Refusal{503, "DRAINING", "the daemon is stopping", {}, {}};
     count(refusal->status);
@@ -145,7 +146,7 @@ class ViaFetch {
                                "the body is not UTF-8; the scraping network takes bodies as JSON text only",
                                {},
                                {}});
-    FetchAsk ask{head.method, std::get<Fields>(std::move(fields)), text};
+    FetchAsk ask{head.method, std::get<Fields>(std::move(fields)), text, {}};
     body_ = fetch_body(ask);
     add_field("X-Target-URL", via_.url);
     add_field("X-Geo", steering.geo);
@@ -230,22 +231,25 @@ class ViaFetch {
 
   net::awaitable<void> respond(const FetchedPage& page) {
     std::string lines;
-    for (const auto& [name, value] : page.headers)
+    const std::string final_url = json::text(page.final_url);
+    const std::string_view body = page.body();
+    for (const auto& [name, value] : page.fields())
       if (!stays_behind(name, value)) gateway::append_line(lines, name, value);
     for (const auto& [name, value] : sandbox_headers())
       gateway::append_line(lines, name, value);
-    if (net::is_field_value(page.agent)) gateway::append_line(lines, "X-Bridge-Agent", page.agent);
+    if (net::is_field_value(page.node_id)) gateway::append_line(lines, "X-Bridge-Agent", page.node_id);
     gateway::append_line(lines, "X-Bridge-Blocked", page.blocked ? "true" : "false");
-    if (net::is_field_value(page.final_url))
-      gateway::append_line(lines, "X-Bridge-Final-URL", page.final_url);
+    if (!final_url.empty() && net::is_field_value(final_url))
+      gateway::append_line(lines, "X-Bridge-Final-URL", final_url);
     gateway::append_timing(lines, errand_->attempts(), errand_->queue_time(), errand_->upstream_time());
-    count(page.status);
-    const bool none = page.status == 204 || page.status == 304;
-    local::Exchange::Start start{page.status, local::reason_of(page.status), lines, page.body.size(), none};
+    const unsigned status = page.status_code();
+    count(status);
+    const bool none = status == 204 || status == 304;
+    local::Exchange::Start start{status, local::reason_of(status), lines, body.size(), none};
     if (none) start.length.reset();
     start.bodiless = none || exchange_.head.method == "HEAD";
     exchange_.begin(start);
-    if (!start.bodiless) exchange_.add(page.body);
+    if (!start.bodiless) exchange_.add(body);
     co_await exchange_.finish();
   }
 

@@ -31,6 +31,7 @@ class Limiter {
     config::RateLimit rate;
     config::Reserve reserve;
     bool bucket = false;  // Scraping's token bucket instead of the sliding window
+    bool cancels = true;  // whether there is anything to cancel; else no reserve is kept for it
   };
   explicit Limiter(const Settings& settings);
   ~Limiter();

@@ -205,7 +205,7 @@ class BucketPlaces final : public LimiterPlaces {
     told_ = false;
     resplit();
   }
-  void resplit() { split_ = split(limit(), settings_.reserve); }
+  void resplit() { split_ = split(limit(), settings_); }
 
   Limiter::Settings settings_;
   double rate_ = 1, burst_ = 1;  // tokens a second, tokens

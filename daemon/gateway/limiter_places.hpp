@@ -28,7 +28,7 @@ constexpr Group group_of(Rank rank) {
 struct Split {
   unsigned reserve = 0, floor = 0;
 };
-Split split(unsigned limit, const config::Reserve& reserve);
+Split split(unsigned limit, const Limiter::Settings& settings);
 
 class LimiterPlaces {
  public:

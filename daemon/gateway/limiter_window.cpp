@@ -9,7 +9,8 @@
 
 namespace bridge55::gateway {
 
-Split split(unsigned limit, const config::Reserve& reserve) {
+Split split(unsigned limit, const Limiter::Settings& settings) {
+  const config::Reserve& reserve = settings.reserve;
   const auto part = [limit](double fraction) {
     // Less a hair, so that 10 % of 30 is 3 and not what binary fractions round it up to.
     return static_cast<unsigned>(std::clamp(std::ceil(fraction * limit - 1e-9), 0.0, double(limit)));
@@ -17,9 +18,9 @@ Split split(unsigned limit, const config::Reserve& reserve) {
   const unsigned wanted = std::max(2u, reserve.count > 0 ? reserve.count : part(reserve.fraction));
   const unsigned left = limit > 0 ? limit - 1 : 0;
   Split out;
-  out.reserve = std::min(1u, left);
+  out.reserve = settings.cancels ? std::min(1u, left) : 0;
   out.floor = std::min(std::max(1u, part(0.05)), left - out.reserve);
-  out.reserve += std::min(wanted - out.reserve, left - out.reserve - out.floor);
+  if (settings.cancels) out.reserve += std::min(wanted - out.reserve, left - out.reserve - out.floor);
   return out;
 }
 
@@ -38,7 +39,7 @@ class WindowPlaces final : public LimiterPlaces {
   void configure(const Limiter::Settings& settings) override {
     if (settings.rate == settings_.rate) {
       settings_ = settings;
-      split_ = split(limit_, settings.reserve);
+      split_ = split(limit_, settings);
     } else {
       adopt(settings);
     }
@@ -94,7 +95,7 @@ class WindowPlaces final : public LimiterPlaces {
     if (headers.window && *headers.window > 0ms) set_window(*headers.window);
     if (headers.limit && *headers.limit > 0) {
       limit_ = std::min(*headers.limit, kMostPlaces);
-      split_ = split(limit_, settings_.reserve);
+      split_ = split(limit_, settings_);
     }
     settle(now);
     if (!headers.remaining) return;
@@ -154,7 +155,7 @@ class WindowPlaces final : public LimiterPlaces {
   void adopt(const Limiter::Settings& settings) {
     settings_ = settings;
     limit_ = std::clamp(settings.rate.requests, 1u, kMostPlaces);
-    split_ = split(limit_, settings.reserve);
+    split_ = split(limit_, settings);
     set_window(std::max(settings.rate.window, 1ms));
   }
 

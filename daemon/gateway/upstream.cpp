@@ -19,7 +19,8 @@ constexpr std::size_t kLargestShared = 4u << 20;
 constexpr std::chrono::seconds kUsageEvery{60};
 
 Limiter::Settings limit_of(const config::Upstream& settings) {
-  return {settings.rate_limit, settings.cancel_reserve, settings.kind == config::UpstreamKind::scraping};
+  const bool scraping = settings.kind == config::UpstreamKind::scraping;
+  return {settings.rate_limit, settings.cancel_reserve, scraping, !scraping};
 }
 
 Coalesce::Settings sharing_of(const config::Upstream& settings) {

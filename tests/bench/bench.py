@@ -384,11 +384,12 @@ def relay_full_speed(broker, count, kind, target):
         peer = ScrapingPeer(stack)
         folder = tempfile.mkdtemp(prefix="bridge55_bench_")
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        upstream = (f"  scraping: {{url: 'https://127.0.0.1:{peer.port}', api_key: bench-key, tls: {{ca_file: {peer.cert}}}}}\n"
+        upstream = (f"upstreams:\n  scraping: {{url: 'https://127.0.0.1:{peer.port}', api_key: bench-key, tls: {{ca_file: {peer.cert}}}}}\n"
                     f"relays:\n  feed: {{kind: {kind}, {target}}}\n")
         journal = f"journal: {{path: {folder}/journal.db, retention: {{size: 64MiB}}}}\nlog: {{level: warning}}\n"
         sink = rabbit_sink(broker.port).replace("source: abp", "source: scraping")
-        daemon = harness.Daemon(folder, upstream, extra=journal, sinks=f"sinks:\n{sink}")
+        daemon = harness.Daemon(folder, upstream, extra=journal, sinks=f"sinks:\n{sink}", start=False)
+        daemon.start(up=False)
         stack.callback(lambda: daemon.process.end())
         daemon.wait_up("rabbit")
         confirm(daemon, peer, 60_000)

@@ -33,7 +33,7 @@ class FetchJob final : public Job {
   void wake() override;
   awaitable<std::optional<End>> obtain(gateway::Errand& errand, std::string& answer);
   std::optional<End> judge(const std::string& answer);
-  std::optional<End> tell(const Page& page);
+  std::optional<End> tell(const FetchedPage& page);
   SteadyTime failed(End end, SteadyTime next);
   gateway::Wish wish(const gateway::Upstream& upstream) const;
 
@@ -133,8 +133,8 @@ awaitable<std::optional<End>> FetchJob::obtain(gateway::Errand& errand, std::str
 }
 
 std::optional<End> FetchJob::judge(const std::string& answer) {
-  Page page;
-  const std::string_view fault = read_page(answer, page);
+  FetchedPage page;
+  const std::string_view fault = read_fetched_page(answer, page);
   if (!fault.empty()) {
     const bool is_text = fault.find("UTF-8") == fault.npos;
     ledger_.quarantine({fault, std::string_view(answer).substr(0, 64u << 10), is_text, answer.size()});
@@ -149,7 +149,7 @@ std::optional<End> FetchJob::judge(const std::string& answer) {
   return tell(page);
 }
 
-std::optional<End> FetchJob::tell(const Page& page) {
+std::optional<End> FetchJob::tell(const FetchedPage& page) {
   const std::string_view body = page.body();
   if (!ledger_.is_up()) ledger_.came_up(page.node_id);
   polled_ = Polled::unchanged;

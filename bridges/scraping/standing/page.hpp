@@ -1,8 +1,7 @@
-// A polled page: what POST /fetch is asked for, what its answer says, and whether that is an event (vendor
-// docs, "Fetch response format"). Pure.
+// A polled page: what POST /fetch is asked for, and whether what it says is an event. Pure.
 #pragma once
 
-#include "bridges/scraping/standing/ends.hpp"
+#include "bridges/scraping/fetched_page.hpp"
 #include "config/config.hpp"
 
 #include <array>
@@ -22,19 +21,8 @@ struct PageAsk {
 };
 PageAsk ask_for_page(const config::Relay& relay);
 
-// One answer with status 200. Views are into the answer.
-struct Page {
-  bool blocked = false;
-  std::string node_id;
-  std::string_view status, final_url, elapsed_ms;  // tokens as sent
-  std::string text;                                // `raw`
-  std::string_view json;                           // the bytes of `raw_json`, where there is no `raw`
-  unsigned status_code() const;
-  std::string_view body() const { return json.empty() ? std::string_view(text) : json; }
-};
-// Empty, or why the answer cannot be understood.
-std::string_view read_page(std::string_view answer, Page& into);
-void append_page_relay(std::string& out, const Page& page);
+// The `relay` object of its event.
+void append_page_relay(std::string& out, const FetchedPage& page);
 
 // What became of a poll.
 enum class Polled { fresh, unchanged, blocked, failed };

@@ -7,6 +7,7 @@
 
 #include <cstring>
 #include <optional>
+#include <utility>
 #include <variant>
 
 #include <boost/asio/co_spawn.hpp>
@@ -137,6 +138,7 @@ awaitable<std::optional<End>> WebSocketJob::dial() {
   if (const auto* failure = std::get_if<NotDialed>(&result)) co_return Failed(end_of(*failure, *upstream));
   auto& dialed = std::get<Dialed>(result);
   stream_.emplace(std::move(dialed.stream));
+  stream_->keep_buffers(false);  // most relays are quiet most of the time
   if (stopping_) co_return Failed(End{});
   reader_ = ws::FrameReader(ws::Role::client, kMaxFrame);
   const std::span<char> room = reader_.prepare(dialed.received.size() + 1);
@@ -158,7 +160,8 @@ awaitable<void> WebSocketJob::read() {
     }
     const std::span<char> room = reader_.prepare(busy ? kReadAtOnce : kReadWhenQuiet);
     const net::Transfer transfer = stream_->try_read(room);
-    busy = transfer.bytes == room.size();
+    const bool was_busy = std::exchange(busy, transfer.bytes == room.size());
+    if (busy != was_busy) stream_->keep_buffers(busy);
     if (transfer.bytes != 0) {
       reader_.commit(transfer.bytes);
       script_.progress(transfer.bytes, SteadyClock::now());

@@ -62,6 +62,13 @@ TEST(LimiterBucket, ReserveAndFloorAreKept) {
   EXPECT_EQ(b.burst(Rank::urgent).size(), 4u);
 }
 
+TEST(LimiterBucket, NothingIsReservedForCancelsWhereThereAreNone) {
+  Bucket b;
+  b.limiter = Limiter({.rate = {.requests = 10, .window = 1s, .burst = 0}, .reserve = {}, .bucket = true, .cancels = false});
+  EXPECT_EQ(b.burst(Rank::read).size(), 9u);  // the floor of our own requests stays
+  EXPECT_EQ(b.burst(Rank::own).size(), 1u);
+}
+
 TEST(LimiterBucket, SlowPagesDoNotThrottle) {
   Bucket b(10);
   unsigned granted = 0;

@@ -94,8 +94,8 @@ constexpr const char* kMeta =
 
 TEST(Page, JsonKeepsItsBytes) {
   const std::string answer = std::string("{") + kMeta + R"(,"raw":null,"raw_json":{"a" : 1.950}})";
-  Page page;
-  ASSERT_EQ(read_page(answer, page), "");
+  FetchedPage page;
+  ASSERT_EQ(read_fetched_page(answer, page), "");
   EXPECT_EQ(page.body(), R"({"a" : 1.950})");
   EXPECT_FALSE(page.blocked);
   EXPECT_EQ(page.status_code(), 200u);
@@ -107,22 +107,22 @@ TEST(Page, JsonKeepsItsBytes) {
 
 TEST(Page, TextIsWhatRawSays) {
   const std::string answer = std::string("{") + kMeta + R"(,"raw":"<p>\u00e9","raw_json":null})";
-  Page page;
-  ASSERT_EQ(read_page(answer, page), "");
+  FetchedPage page;
+  ASSERT_EQ(read_fetched_page(answer, page), "");
   EXPECT_EQ(page.body(), "<p>\xc3\xa9");
 }
 
 TEST(Page, ABlockedOneSaysSo) {
-  Page page;
-  ASSERT_EQ(read_page(R"({"meta":{"status":403,"blocked":true},"raw":"no"})", page), "");
+  FetchedPage page;
+  ASSERT_EQ(read_fetched_page(R"({"meta":{"status":403,"blocked":true},"raw":"no"})", page), "");
   EXPECT_TRUE(page.blocked);
   EXPECT_EQ(page.status_code(), 403u);
 }
 
 TEST(Page, WhatCannotBeUnderstoodHasAReason) {
-  Page page;
+  FetchedPage page;
   for (const char* answer : {"", "<html>", "{}", R"({"meta":5})", R"({"meta":{}})"})
-    EXPECT_NE(read_page(answer, page), "") << answer;
+    EXPECT_NE(read_fetched_page(answer, page), "") << answer;
 }
 
 TEST(Page, OnlyAChangedBodyIsNews) {
