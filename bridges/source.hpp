@@ -25,13 +25,17 @@ struct SessionStatus {
   std::uint64_t reconnects = 0;
 };
 
+// From here on an id is provisional: the fact has no number yet (`Source::settled` tells it), or gets none.
+constexpr events::EventId kProvisional = events::EventId{1} << 63;
+
 // What the daemon gives a source.
 class SourceHost {
  public:
   virtual ~SourceHost() = default;
-  // One upstream fact; it is numbered and on its way to the journal when this returns. 0: dropped as a
-  // duplicate. `may_repeat`: the session has acknowledgements on and came back less than a window ago, so the
-  // fact may be a redelivery.
+  // One upstream fact; it is numbered and on its way to the journal when this returns. Where another session
+  // of the upstream brings the same, the id is one that is durable no sooner than the fact, or provisional.
+  // 0: dropped as a redelivery. `may_repeat`: the session has acknowledgements on and came back less than a
+  // window ago, so the fact may be a redelivery.
   virtual events::EventId publish(const events::Facts& facts, bool may_repeat) = 0;
   // A `bridge` event about this source: channel `session`, `gap`, `quarantine`; payload is a JSON object.
   virtual void say(std::string_view channel, std::string_view event, std::string_view payload,
@@ -51,6 +55,8 @@ class Source {
   virtual void start() = 0;
   // Everything up to this id is durable: acknowledgements may go out.
   virtual void durable(events::EventId id) = 0;
+  // What was published as this provisional id is durable once `id` is.
+  virtual void settled(events::EventId /*provisional*/, events::EventId /*id*/) {}
   virtual void resume() = 0;
   virtual SessionStatus status() const = 0;
   // Ends the session with a clean close; `stopped` is called once.

@@ -20,6 +20,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <malloc.h>
 #include <stdexcept>
 #include <sys/resource.h>
 
@@ -72,6 +73,12 @@ void raise_descriptor_limit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// Large blocks are mapped and given back one by one: left to itself the allocator raises this bound with the
+// first large block that is freed, and keeps what a burst of large events took.
+void give_large_blocks_back() {
+  ::mallopt(M_MMAP_THRESHOLD, 1 << 20);
+}
+
 class Daemon {
  public:
   explicit Daemon(Launch launch) : launch_(std::move(launch)), config_(launch_.config) {}
@@ -94,12 +101,13 @@ class Daemon {
 
   Launch launch_;
   config::Config config_;
+  // Outlives the coroutines, which end with the loop and count themselves out.
+  metrics::Registry metrics_;
   asio::io_context io_{1};  // one thread: no locks inside
   asio::signal_set signals_{io_, SIGTERM, SIGINT, SIGHUP};
   asio::steady_timer second_{io_}, deadline_{io_}, watchdog_timer_{io_};
   systemd::Notifier notifier_ = systemd::Notifier::from_environment();
   const SteadyTime started_ = SteadyClock::now();
-  metrics::Registry metrics_;
   events::Recovered recovered_;
   std::unique_ptr<events::Journal> journal_;
   std::unique_ptr<events::Hub> hub_;
@@ -435,6 +443,7 @@ void Daemon::finish() {
 int run_daemon(Launch launch) {
   start_log(launch.config);
   raise_descriptor_limit();
+  give_large_blocks_back();
   // A log rotator's mistake must not end a trading link; a peer that went away is an error of its own.
   for (const int ignored : {SIGUSR1, SIGUSR2, SIGPIPE})
     std::signal(ignored, SIG_IGN);

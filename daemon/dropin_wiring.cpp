@@ -31,9 +31,9 @@ dropin::Growth growth_of(upstream::Grown how) {
 std::unique_ptr<dropin::DropIns> make_dropins(boost::asio::io_context& io,
                                               std::function<Upstreams&()> upstreams) {
   const auto grow = [upstreams = std::move(upstreams)](const std::string& source,
-                                                       const std::vector<std::string>& channels,
+                                                       dropin::DropIns::Setup::Channels channels,
                                                        std::function<void(dropin::Growth)> done) {
-    upstreams().grow(source, channels,
+    upstreams().grow(source, std::move(channels),
                      [done = std::move(done)](upstream::Grown how) { done(growth_of(how)); });
   };
   return std::make_unique<dropin::DropIns>(dropin::DropIns::Setup{io, dialect_of, grow});

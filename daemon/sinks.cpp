@@ -2,6 +2,7 @@
 
 #include "bridges/rabbitmq/make_rabbitmq.hpp"
 #include "config/scopes.hpp"
+#include "daemon/base/countdown.hpp"
 #include "daemon/base/log.hpp"
 #include "daemon/base/metrics.hpp"
 #include "daemon/events/json.hpp"
@@ -136,10 +137,7 @@ void Sinks::pause_requests() {
 }
 
 void Sinks::stop(std::chrono::milliseconds deadline, std::function<void()> stopped) {
-  auto left = std::make_shared<std::size_t>(pumps_.size() + requests_.size() + 1);
-  const auto one_done = [left, stopped = std::move(stopped)] {
-    if (--*left == 0) stopped();
-  };
+  const auto one_done = countdown(pumps_.size() + requests_.size() + 1, std::move(stopped));
   for (auto& [name, pump] : pumps_)
     pump->stop(deadline, one_done);
   for (auto& [name, requests] : requests_)

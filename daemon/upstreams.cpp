@@ -1,5 +1,6 @@
 #include "daemon/upstreams.hpp"
 
+#include "daemon/base/countdown.hpp"
 #include "daemon/base/log.hpp"
 #include "daemon/base/metrics.hpp"
 #include "daemon/events/json.hpp"
@@ -104,7 +105,7 @@ bool Upstreams::serves(const Entry& entry) const {
   return std::any_of(entries_.begin(), entries_.end(), [&](const auto& one) { return one.get() == &entry; });
 }
 
-void Upstreams::grow(std::string_view source, std::vector<std::string> channels,
+void Upstreams::grow(std::string_view source, upstream::GrowingSource::Channels channels,
                      std::function<void(upstream::Grown)> done) {
   for (auto& entry : entries_) {
     if (entry->settings.name == source) return entry->source->grow(std::move(channels), std::move(done));
@@ -123,10 +124,7 @@ void Upstreams::resume() {
 }
 
 void Upstreams::stop(std::function<void()> stopped) {
-  auto left = std::make_shared<std::size_t>(entries_.size() + 1);
-  const auto one_done = [left, stopped = std::move(stopped)] {
-    if (--*left == 0) stopped();
-  };
+  const auto one_done = countdown(entries_.size() + 1, std::move(stopped));
   std::vector<std::unique_ptr<Entry>> before;
   before.swap(entries_);
   for (auto& entry : before)

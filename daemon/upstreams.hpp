@@ -44,9 +44,9 @@ class Upstreams {
   // not touched. `opening_gap`: new sessions begin with a gap for this reason, because nobody knows what was
   // missed before (empty: nothing was).
   void apply(const std::vector<config::Upstream>& wanted, const std::string& opening_gap = {});
-  // Makes an upstream's subscription ask for these channels, without losing an event. `done` is called from
-  // the loop.
-  void grow(std::string_view source, std::vector<std::string> channels,
+  // Makes an upstream's subscription ask for other channels, without losing an event; `channels` is called
+  // when it does, `done` from the loop.
+  void grow(std::string_view source, upstream::GrowingSource::Channels channels,
             std::function<void(upstream::Grown)> done);
   void durable(events::EventId id);
   void resume();

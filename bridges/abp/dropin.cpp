@@ -14,9 +14,13 @@ constexpr std::string_view kAccess =
     R"({"clientFiltered":["orders","bets","settlements","accounts","balance","betslip"],)"
     R"("global":["fixtures","currencies","status","emergency"]})";
 
+constexpr std::string_view kChannels[] = {"orders",  "bets",     "settlements", "accounts", "balance",
+                                          "betslip", "fixtures", "currencies",  "status",   "emergency"};
+
 // Vendor docs, ABP WebSocket, "Connection limits".
 constexpr dropin::Dialect::Words kWords{
     .path = "/ws",
+    .channels = kChannels,
     .sign_on = "login",
     .data = "data",
     .timed_out = "Login timeout",

@@ -11,9 +11,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
+constexpr std::string_view kChannels[] = {"orders", "bets", "accounts", "scores", "emergency"};
+
 // Vendor docs, MM WebSocket, "Connection limits" and "Keep alive".
 constexpr dropin::Dialect::Words kWords{
     .path = "/ws/subscribe",
+    .channels = kChannels,
     .sign_on = "subscribe",
     .data = "broadcast",
     .timed_out = "Subscribe timeout",

@@ -1,6 +1,8 @@
 #include "bridges/scraping/dial.hpp"
 
 #include "bridges/scraping/connect_message.hpp"
+#include "daemon/gateway/headers.hpp"
+#include "daemon/gateway/limit_headers.hpp"
 #include "daemon/net/http_client.hpp"
 #include "daemon/net/ws_frames.hpp"
 #include "daemon/net/ws_handshake.hpp"
@@ -20,6 +22,7 @@ using Result = std::variant<Dialed, NotDialed>;
 
 constexpr std::uint16_t kPolicy = 1008, kInternal = 1011;
 constexpr std::size_t kMaxAnswer = 64u << 10;
+constexpr unsigned kMostMessages = 256;  // before the answer, pings among them
 
 // The vendor's own words for a limit (vendor docs, "WebSocket Protocol Reference", "Error scenarios").
 bool says_limited(std::string_view message) {
@@ -56,6 +59,7 @@ net::awaitable<Result> Dial::run() {
 
 net::awaitable<std::optional<NotDialed>> Dial::take_place() {
   using Failure = std::optional<NotDialed>;
+  if (cancelled_) co_return Failure(broken(asio::error::operation_aborted, {}));
   gateway::Gate& gate = upstream_->gate;
   const SteadyTime asked = SteadyClock::now();
   const gateway::Gate::Ask ask{ask_.rank, ask_.app, std::min<SteadyTime>(ask_.deadline, asked + ask_.max_wait)};
@@ -78,7 +82,10 @@ net::awaitable<std::optional<NotDialed>> Dial::connect() {
   stream_.emplace(upstream_->io);
   std::string trouble;
   const error_code error = co_await upstream_->pool->reach(*stream_, ask_.deadline, trouble);
-  if (!error && !cancelled_) co_return Failure{};
+  if (!error && !cancelled_) {
+    stream_->keep_buffers(false);  // most relays are quiet most of the time, and many may open at once
+    co_return Failure{};
+  }
   NotDialed failure = broken(error, "cannot connect");
   if (!trouble.empty() && failure.why != Why::cancelled) failure.message += " (" + trouble + ")";
   co_return Failure(std::move(failure));
@@ -89,22 +96,33 @@ net::awaitable<std::optional<NotDialed>> Dial::upgrade(ws::FrameReader& frames) 
   net::Upgrade request{upstream_->host_header, upstream_->target("/ws"), {{"User-Agent", "bridge55"}}};
   const SteadyTime until =
       std::min<SteadyTime>(ask_.deadline, SteadyClock::now() + upstream_->settings.timeouts.connect);
+  place_.sent();
+  sent_ = true;
   const net::UpgradeAnswer answer = co_await net::upgrade(*stream_, std::move(request), frames, until);
   if (answer.upgraded() && !cancelled_) co_return Failure{};
   if (answer.error || cancelled_) co_return Failure(broken(answer.error, "the WebSocket handshake failed"));
   NotDialed failure;
-  failure.why = answer.status == 429 ? Why::limited : Why::unreachable;
+  failure.why = Why::unreachable;
   failure.message = "the scraping network did not open a WebSocket: " + answer.trouble;
+  if (answer.status == 401 || answer.status == 403) {
+    failure.why = Why::refused;
+    failure.close_code = kPolicy;
+  } else if (answer.status == 429) {
+    const auto asked = gateway::parse_retry_after(answer.retry_after, wall_now());
+    upstream_->gate.refused(asked);  // for everybody
+    failure.why = Why::limited;
+    failure.close_code = kPolicy;
+    failure.retry_after = asked.value_or(upstream_->gate.figures(ask_.rank).retry_after);
+  }
   co_return Failure(std::move(failure));
 }
 
 // The answer to the connect message. What stands behind it is the target's and stays as it is.
 net::awaitable<Result> Dial::hear(ws::FrameReader& frames) {
   const std::string message = ws::frame(ws::Role::client, ws::Kind::text, ask_.message);
-  place_.sent();
-  sent_ = true;
   error_code error = co_await stream_->write_all(message, ask_.deadline);
   NotDialed failure;
+  unsigned messages = 0;
   SteadyTime until = ask_.deadline;
   while (!error && !cancelled_) {
     ws::Message said;
@@ -116,6 +134,11 @@ net::awaitable<Result> Dial::hear(ws::FrameReader& frames) {
       frames.commit(transfer.bytes);
       error = transfer.error;
       continue;
+    }
+    if (++messages > kMostMessages) {
+      failure.message = "the scraping network says anything but `connected`";
+      failure.why = Why::unreachable;
+      break;
     }
     if (next == ws::FrameReader::Next::violation) {
       failure.message = "the scraping network broke the WebSocket protocol: " + std::string(violation.reason);
@@ -141,6 +164,7 @@ net::awaitable<Result> Dial::hear(ws::FrameReader& frames) {
     if (answer && std::holds_alternative<Connected>(*answer)) {
       Dialed dialed{std::move(*stream_), {}, std::string(said.data), std::get<Connected>(*answer).node_id};
       dialed.received = frames.rest();
+      gateway::mask_key(dialed.connected, upstream_->settings.api_key.reveal());
       co_return Result(std::move(dialed));
     }
     // The close frame behind an error has the code; it is there at once, or does not come.
@@ -156,6 +180,9 @@ net::awaitable<Result> Dial::hear(ws::FrameReader& frames) {
   if (error && failure.said.empty()) failure = broken(error, "the relay broke before it stood");
   if (cancelled_) failure = broken(asio::error::operation_aborted, {});
   failure.sent = true;
+  // A network that repeats the connect message would show our key.
+  gateway::mask_key(failure.said, upstream_->settings.api_key.reveal());
+  gateway::mask_key(failure.message, upstream_->settings.api_key.reveal());
   co_return Result(std::move(failure));
 }
 

@@ -39,7 +39,7 @@ std::string_view read_fetched_page(std::string_view answer, FetchedPage& into) {
   const std::string_view meta = json::find(answer, "meta");
   if (!is_object(meta)) return "it has no meta object";
   into.blocked = json::find(meta, "blocked") == "true";
-  into.node_id = json::text(json::find(meta, "agent.id"));
+  if (const auto node = json::find(meta, "agent.id"); json::is_string(node)) into.node_id = json::text(node);
   into.status = json::find(meta, "status");
   into.final_url = json::find(meta, "final_url");
   into.elapsed_ms = json::find(meta, "elapsed_ms");
@@ -65,7 +65,8 @@ std::vector<std::pair<std::string, std::string>> FetchedPage::fields() const {
   json::members(headers, [&](std::string_view key, std::string_view value) {
     const std::string name = json::text('"' + std::string(key) + '"');
     const auto add = [&](std::string_view token) {
-      std::string plain = json::is_string(token) || json::is_number(token) ? json::text(token) : "\n";
+      if (!json::is_string(token) && !json::is_number(token)) return true;
+      std::string plain = json::text(token);
       if (net::is_token(name) && net::is_field_value(plain)) all.emplace_back(name, std::move(plain));
       return true;
     };

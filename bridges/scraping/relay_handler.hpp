@@ -5,6 +5,7 @@
 
 #include "bridges/scraping/dial.hpp"
 #include "bridges/scraping/relay_target.hpp"
+#include "daemon/local/exchange.hpp"
 #include "daemon/local/handler.hpp"
 #include "daemon/local/tunnel.hpp"
 
@@ -46,6 +47,9 @@ class RelayHandler final : public local::Handler {
   class Taken;
   struct Open;
   net::awaitable<void> serve_vendor(local::Exchange& exchange, gateway::UpstreamPtr upstream);
+  net::awaitable<std::optional<NotDialed>> relay(local::Exchange& exchange, local::Exchange::Taken& taken,
+                                                 gateway::UpstreamPtr upstream, AppMessage message,
+                                                 const ws::FrameReader& frames);
   net::awaitable<void> serve_via(local::Exchange& exchange);
   net::awaitable<void> serve_via_socket(local::Exchange& exchange, gateway::UpstreamPtr upstream,
                                         std::string url);

@@ -29,7 +29,7 @@ constexpr std::array<std::string_view, 12> kHopByHop = {
     "upgrade",    "proxy-authorization", "proxy-authenticate", "host", "content-length", "proxy-status"};
 
 // A browser's words about itself and this origin; the target has its own.
-constexpr std::array<std::string_view, 1> kOrigin = {"origin"};
+constexpr std::string_view kOrigin = "origin";
 
 // Of a WebSocket client's own headers (contract, section 5).
 constexpr std::array<std::string_view, 5> kFromSocket = {"cookie", "user-agent", "referer", "accept-language",
@@ -111,7 +111,7 @@ std::optional<ViaTarget> via_target(std::string_view raw) {
   const std::string_view authority = url.substr(colon + 3, url.find_first_of("/?#", colon + 3) - colon - 3);
   const std::string_view host = authority.substr(authority.rfind('@') + 1);
   if (host.empty() || host.front() == ':') return {};
-  return ViaTarget{web_socket, std::string(url)};
+  return ViaTarget{web_socket, local::lower(scheme) + std::string(url.substr(colon))};
 }
 
 Steering steering_of(const Head& head) {
@@ -154,7 +154,7 @@ std::variant<Fields, Refusal> target_fields(const Head& head, const SignsIn& sig
   Fields fields;
   for (const Header& header : head.headers) {
     const std::string_view name = header.name;
-    if (in(kHopByHop, name) || in(kSteers, name) || in(kOrigin, name) || starts_with(name, kForward) ||
+    if (in(kHopByHop, name) || in(kSteers, name) || same_name(kOrigin, name) || starts_with(name, kForward) ||
         starts_with(name, "x-bridge-") || starts_with(name, "sec-fetch-") || signs_in(header) ||
         head.lists("connection", name))
       continue;

@@ -21,7 +21,7 @@ inline constexpr std::string_view kVia = "/via/";
 
 struct ViaTarget {
   bool web_socket = false;
-  std::string url;  // as the app wrote it, byte for byte
+  std::string url;  // as the app wrote it, byte for byte, but for capitals in its scheme
 };
 // `raw`: the request's target as sent. Nothing: it is not `/via/` and a URL of ws, wss, http or https.
 std::optional<ViaTarget> via_target(std::string_view raw);

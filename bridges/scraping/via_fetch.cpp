@@ -24,7 +24,8 @@ using namespace std::chrono_literals;
 
 constexpr auto kAskedTimeout = 30s,
                kGrace = 5s;  // vendor docs, Quickstart: `timeout`; and what it may take on top
-constexpr std::size_t kMaxAnswer = 64u << 20;
+constexpr std::size_t kMaxAnswer = 16u << 20;  // of the network; the page in it is smaller
+constexpr std::size_t kPiece = 256u << 10;
 
 // What a target may not say for this origin, what is said about a body that the network has decoded, and what
 // belongs to its own connection.
@@ -199,7 +200,7 @@ class ViaFetch {
         co_return Result{};
       }
       if (answer.size() + piece.data.size() > kMaxAnswer)
-        co_return Result(sent(Refusal{502, "TOO_LARGE", "the page is larger than 64 MiB", {}, {}}));
+        co_return Result(sent(Refusal{502, "TOO_LARGE", "the page is larger than 16 MiB", {}, {}}));
       answer.append(piece.data);
     }
   }
@@ -231,7 +232,7 @@ class ViaFetch {
 
   net::awaitable<void> respond(const FetchedPage& page) {
     std::string lines;
-    const std::string final_url = json::text(page.final_url);
+    const std::string final_url = json::is_string(page.final_url) ? json::text(page.final_url) : std::string();
     const std::string_view body = page.body();
     for (const auto& [name, value] : page.fields())
       if (!stays_behind(name, value)) gateway::append_line(lines, name, value);
@@ -249,8 +250,12 @@ class ViaFetch {
     if (none) start.length.reset();
     start.bodiless = none || exchange_.head.method == "HEAD";
     exchange_.begin(start);
-    if (!start.bodiless) exchange_.add(body);
-    co_await exchange_.finish();
+    bool there = true;
+    for (std::size_t at = 0; at < body.size() && !start.bodiless && there; at += kPiece) {
+      exchange_.add(body.substr(at, kPiece));
+      there = co_await exchange_.flush();
+    }
+    if (there) co_await exchange_.finish();
   }
 
   local::Exchange& exchange_;

@@ -45,6 +45,13 @@ void Acks::repeated(std::string_view seq, std::string_view channel, std::string_
   if (on_) open_.push_back({last_taken_, std::string(seq), json::quoted(channel), std::string(subscription)});
 }
 
+void Acks::settled(events::EventId provisional, events::EventId id) {
+  if (last_taken_ == provisional) last_taken_ = id;
+  for (Open& message : open_) {
+    if (message.id == provisional) message.id = id;
+  }
+}
+
 std::vector<std::string> Acks::durable(events::EventId id) {
   durable_ = std::max(durable_, id);
   std::vector<std::string> messages;

@@ -28,6 +28,8 @@ class Acks {
              std::string_view subscription);
   // A redelivery that was dropped: safe as soon as everything taken before it is.
   void repeated(std::string_view seq, std::string_view channel, std::string_view subscription);
+  // What was taken under a provisional id has this one.
+  void settled(events::EventId provisional, events::EventId id);
   // The messages to send once everything up to `id` is durable.
   std::vector<std::string> durable(events::EventId id);
 

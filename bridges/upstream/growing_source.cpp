@@ -41,6 +41,8 @@ struct GrowingSource::Link final : bridges::SourceHost {
       channels.push_back(json::text(name));
       return true;
     });
+    // What counts is what the session has that takes over.
+    if (owner.joining_ && owner.joining_->up && this != owner.joining_.get()) return;
     owner.host_.login_answered(answer);
   }
   void flush() override { owner.host_.flush(); }
@@ -81,6 +83,7 @@ void GrowingSource::start() {
 }
 
 void GrowingSource::durable(events::EventId id) {
+  durable_ = id;
   link_->session->durable(id);
   if (joining_) joining_->session->durable(id);
 }
@@ -103,9 +106,16 @@ std::vector<bridges::SessionStatus> GrowingSource::statuses() const {
 void GrowingSource::stop(std::function<void()> stopped) {
   stopped_ = std::move(stopped);
   stop_asked_ = true;
+  log::info("upstream session stops", {{"source", settings_.name}});
   timer_->overlap.cancel();
   grown_ = nullptr;
-  if (joining_) retire(std::move(joining_));
+  next_channels_ = nullptr;
+  if (joining_) {
+    // The first has no time left to bring what waits for it here.
+    release_held();
+    host_.flush();
+    retire(std::move(joining_));
+  }
   ++stopping_;
   link_->session->stop([this] { one_stopped(); });
 }
@@ -116,9 +126,9 @@ void GrowingSource::one_stopped() {
   stopped();
 }
 
-void GrowingSource::grow(std::vector<std::string> channels, std::function<void(Grown)> done) {
+void GrowingSource::grow(Channels channels, std::function<void(Grown)> done) {
   grown_ = std::move(done);
-  if (!joining_) return begin_growing(std::move(channels));
+  if (!joining_) return begin_growing(channels());
   next_channels_ = std::move(channels);
 }
 
@@ -129,6 +139,7 @@ void GrowingSource::begin_growing(std::vector<std::string> channels) {
   hand_over_ = std::make_unique<HandOver>();
   joining_was_up_ = false;
   joining_ = make_link(settings, "", link_->slot == 0 ? 1 : 0);
+  joining_->session->durable(durable_);
   joining_->session->start();
 }
 
@@ -136,15 +147,35 @@ void GrowingSource::begin_growing(std::vector<std::string> channels) {
 
 events::EventId GrowingSource::publish(Link& link, const events::Facts& facts, bool may_repeat) {
   const bool first = &link == link_.get();
-  if (!first && &link != joining_.get()) return 0;
-  if (!hand_over_ && !last_) return host_.publish(facts, may_repeat);
+  if (!first && &link != joining_.get()) return bridges::kProvisional;  // it goes: nothing is taken any more
+  if (!hand_over_ && !last_) return pass_on(facts, may_repeat);
   const SteadyTime now = SteadyClock::now();
-  if (first && last_ && !of_the_last(facts, now)) return 0;
-  if (!hand_over_) return host_.publish(facts, may_repeat);
-  if (first) return hand_over_->first_brings(facts, now) ? host_.publish(facts, may_repeat) : 0;
+  if (first && last_ && !of_the_last(facts, now)) return last_id_;
+  if (!hand_over_) return pass_on(facts, may_repeat);
+  if (!first) return publish_joining(facts, now);
+  const HandOver::Arrival arrival = hand_over_->first_brings(facts, now);
+  if (!arrival.news) return last_id_;
+  const events::EventId id = pass_on(facts, may_repeat);
+  settle(arrival.ticket, id);
+  return id;
+}
+
+events::EventId GrowingSource::publish_joining(const events::Facts& facts, SteadyTime now) {
+  const HandOver::Arrival arrival = hand_over_->second_brings(facts, only_joining_has(facts.channel), now);
+  if (arrival.ticket != 0) return bridges::kProvisional + arrival.ticket;
   // A first login is no return: what it brings has not been delivered to it before.
-  const bool news = hand_over_->second_brings(facts, only_joining_has(facts.channel), now);
-  return news ? host_.publish(facts, false) : 0;
+  return arrival.news ? pass_on(facts, false) : last_id_;
+}
+
+events::EventId GrowingSource::pass_on(const events::Facts& facts, bool may_repeat) {
+  const events::EventId id = host_.publish(facts, may_repeat);
+  last_id_ = std::max(last_id_, id);
+  return id;
+}
+
+void GrowingSource::settle(std::uint64_t ticket, events::EventId id) {
+  if (ticket == 0 || !joining_) return;
+  joining_->session->settled(bridges::kProvisional + ticket, id != 0 ? id : last_id_);
 }
 
 // A session that took over may still bring what the one before it had brought.
@@ -161,8 +192,12 @@ bool GrowingSource::only_joining_has(std::string_view channel) const {
   return has(*joining_) && !has(*link_);
 }
 
-void GrowingSource::release(const events::Facts& facts) {
-  host_.publish(facts, false);
+void GrowingSource::release(const events::Facts& facts, std::uint64_t ticket) {
+  settle(ticket, pass_on(facts, false));
+}
+
+void GrowingSource::release_held() {
+  if (hand_over_) hand_over_->release_all(std::bind_front(&GrowingSource::release, this));
 }
 
 void GrowingSource::say(std::string_view channel, std::string_view event, std::string_view payload) {
@@ -181,8 +216,8 @@ void GrowingSource::take_word(Link& link, std::string_view channel, std::string_
   if (!joining_ || !joining_->up) return say(channel, event, payload);
   // Section 8: what another healthy session covers is no hole. One that broke has its successor already.
   if (channel != "session") return;
-  boost::asio::post(io_, [this, alive = std::weak_ptr(alive_)] {
-    if (!alive.expired() && joining_) replace();
+  boost::asio::post(io_, [this, alive = std::weak_ptr(alive_), successor = joining_.get()] {
+    if (!alive.expired() && joining_.get() == successor) replace();
   });
 }
 
@@ -195,13 +230,35 @@ void GrowingSource::take_joining(std::string_view channel, std::string_view even
   if (event == "UP") return joined(payload);
   const bool limit = json::find(payload, "cause") == R"("connection_limit")";
   // Its coroutine is on the stack: it is ended from the loop.
-  boost::asio::post(io_, [this, alive = std::weak_ptr(alive_), limit] {
-    if (!alive.expired() && joining_) not_joined(limit ? Grown::connection_limit : Grown::unavailable);
+  boost::asio::post(io_, [this, alive = std::weak_ptr(alive_), limit, failed = joining_.get()] {
+    if (!alive.expired() && joining_.get() == failed)
+      not_joined(limit ? Grown::connection_limit : Grown::unavailable);
   });
+}
+
+// Where upstream does not say what it grants it is taken to grant all.
+bool GrowingSource::joining_has_more() const {
+  const std::vector<std::string>& channels = joining_->channels;
+  return channels.empty() || std::ranges::any_of(channels, [this](const std::string& channel) {
+           return std::ranges::find(link_->channels, channel) == link_->channels.end();
+         });
+}
+
+// Its coroutine is on the stack: it is ended from the loop. What it brought comes from the first as well.
+void GrowingSource::drop_joining() {
+  boost::asio::post(io_, [this, alive = std::weak_ptr(alive_), useless = joining_.get()] {
+    if (alive.expired() || joining_.get() != useless) return;
+    if (!link_->up) return replace();
+    log::info("upstream grants no more channels", {{"source", settings_.name}});
+    retire(std::move(joining_));
+    hand_over_.reset();
+  });
+  ended(Grown::done);
 }
 
 void GrowingSource::joined(std::string_view payload) {
   const bool covered = link_->up;
+  if (covered && !joining_has_more()) return drop_joining();
   joining_was_up_ = true;
   say("session", "UP", payload);
   if (!covered && gap_open_) {
@@ -220,7 +277,7 @@ void GrowingSource::look_again(SteadyClock::duration in) {
   timer_->overlap.async_wait([this, alive = std::weak_ptr(alive_)](boost::system::error_code error) {
     if (error || alive.expired() || !joining_) return;
     const SteadyTime now = SteadyClock::now();
-    hand_over_->release_overdue(now, [this](const events::Facts& facts) { release(facts); });
+    hand_over_->release_overdue(now, std::bind_front(&GrowingSource::release, this));
     host_.flush();
     const SteadyClock::duration since = now - joined_at_;
     const bool ready = (since >= kOverlap && hand_over_->caught_up(now)) || since >= kLongestOverlap;
@@ -246,12 +303,12 @@ void GrowingSource::ended(Grown how) {
 
 void GrowingSource::replace() {
   timer_->overlap.cancel();
+  release_held();
   retire(std::exchange(link_, std::move(joining_)));
-  hand_over_->release_all([this](const events::Facts& facts) { release(facts); });
   last_ = std::move(hand_over_);
   last_until_ = SteadyClock::now() + Merge::kMemory;
   host_.flush();
-  if (next_channels_) begin_growing(*std::exchange(next_channels_, std::nullopt));
+  if (next_channels_) begin_growing(std::exchange(next_channels_, nullptr)());
   const bridges::SessionStatus now = link_->session->status();
   const bool up = now.state == bridges::SessionState::up;
   metrics_

@@ -9,9 +9,9 @@
 #include "config/config.hpp"
 #include "daemon/base/metrics.hpp"
 
+#include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,9 +44,12 @@ class GrowingSource final : public bridges::Source {
   std::vector<bridges::SessionStatus> statuses() const;  // both, while both are up
   void stop(std::function<void()> stopped) override;
 
-  // Asks upstream for these channels instead of those of the settings; not again before `done`, which is
-  // called once, from the loop, unless the source is stopped before.
-  void grow(std::vector<std::string> channels, std::function<void(Grown)> done);
+  // Asks upstream for other channels instead of those of the settings; not again before `done`, which is
+  // called once, from the loop, unless the source is stopped before. `channels` is called when the second
+  // session begins, which waits while the last one still takes over. If that is granted nothing that the
+  // first does not have it goes, and the first stays.
+  using Channels = std::function<std::vector<std::string>()>;
+  void grow(Channels channels, std::function<void(Grown)> done);
 
  private:
   struct Link;
@@ -60,9 +63,15 @@ class GrowingSource final : public bridges::Source {
   void joined(std::string_view payload);
   void not_joined(Grown why);
   bool of_the_last(const events::Facts& facts, SteadyTime now);
-  void release(const events::Facts& facts);
+  events::EventId publish_joining(const events::Facts& facts, SteadyTime now);
+  events::EventId pass_on(const events::Facts& facts, bool may_repeat);
+  void settle(std::uint64_t ticket, events::EventId id);
+  void release(const events::Facts& facts, std::uint64_t ticket);
   void look_again(SteadyClock::duration in);
   void begin_growing(std::vector<std::string> channels);
+  bool joining_has_more() const;
+  void drop_joining();
+  void release_held();
   void replace();
   void retire(std::unique_ptr<Link> link);
   void ended(Grown how);
@@ -80,9 +89,10 @@ class GrowingSource final : public bridges::Source {
   bool joining_was_up_ = false;
   bool gap_open_ = false;  // said to the host
   std::string gap_reason_;
-  std::optional<std::vector<std::string>> next_channels_;  // of a growth that waits for the last one's end
-  std::unique_ptr<HandOver> last_;                         // remembered for a while
+  Channels next_channels_;          // of a growth that waits for the last one's end
+  std::unique_ptr<HandOver> last_;  // remembered for a while
   SteadyTime joined_at_{}, last_until_{};
+  events::EventId last_id_ = 0, durable_ = 0;
   std::size_t stopping_ = 0;
   bool stop_asked_ = false;
   std::function<void()> stopped_;

@@ -1,7 +1,8 @@
 #include "bridges/upstream/hand_over.hpp"
 
-#include <algorithm>
-#include <utility>
+#include <chrono>
+#include <iterator>
+#include <string_view>
 
 namespace bridge55::upstream {
 namespace {
@@ -17,37 +18,45 @@ constexpr std::string_view events::Facts::*kViews[] = {
 
 }  // namespace
 
-std::unique_ptr<HandOver::Held> HandOver::hold(const events::Facts& facts, SteadyTime now) {
-  auto held = std::make_unique<Held>(Held{now, Merge::print_of(facts), {}, facts});
+void HandOver::hold(const events::Facts& facts, SteadyTime now) {
+  Held& held = held_.emplace_back(Held{++tickets_, now, Merge::print_of(facts), {}, facts});
   std::size_t size = 0;
   for (const auto view : kViews)
     size += (facts.*view).size();
-  held->bytes.reserve(size);
+  held.bytes.reserve(size);
   for (const auto view : kViews) {
-    const std::size_t at = held->bytes.size();
-    held->bytes += facts.*view;
-    held->facts.*view = std::string_view(held->bytes).substr(at);
+    const std::size_t at = held.bytes.size();
+    held.bytes += facts.*view;
+    held.facts.*view = std::string_view(held.bytes).substr(at);
   }
-  return held;
+  held_bytes_ += held.bytes.size();
+  alike_[held.print].push_back(std::prev(held_.end()));
 }
 
-bool HandOver::first_brings(const events::Facts& facts, SteadyTime now) {
-  if (merge_.arrives(kFirst, facts, now)) return true;
+HandOver::All HandOver::take_out(const Merge::Print& print) {
+  All out;
+  const auto at = alike_.find(print);
+  if (at == alike_.end()) return out;
+  out.splice(out.begin(), held_, at->second.front());
+  at->second.pop_front();
+  if (at->second.empty()) alike_.erase(at);
+  held_bytes_ -= out.front().bytes.size();
+  return out;
+}
+
+HandOver::Arrival HandOver::first_brings(const events::Facts& facts, SteadyTime now) {
+  if (merge_.arrives(kFirst, facts, now)) return {true};
   // The second brought it before: it waits here, or was released already.
-  const Merge::Print print = Merge::print_of(facts);
-  const auto twin = std::ranges::find_if(held_, [&](const auto& held) { return held->print == print; });
-  if (twin == held_.end()) return false;
-  held_bytes_ -= (*twin)->bytes.size();
-  held_.erase(twin);
-  return true;
+  const All twin = take_out(Merge::print_of(facts));
+  if (twin.empty()) return {};
+  return {true, twin.front().ticket};
 }
 
-bool HandOver::second_brings(const events::Facts& facts, bool new_channel, SteadyTime now) {
-  if (new_channel) return true;
-  if (!merge_.arrives(kSecond, facts, now)) return false;
-  held_.push_back(hold(facts, now));
-  held_bytes_ += held_.back()->bytes.size();
-  return false;
+HandOver::Arrival HandOver::second_brings(const events::Facts& facts, bool new_channel, SteadyTime now) {
+  if (new_channel) return {true};
+  if (!merge_.arrives(kSecond, facts, now)) return {};
+  hold(facts, now);
+  return {false, tickets_};
 }
 
 bool HandOver::second_brings_late(const events::Facts& facts, SteadyTime now) {
@@ -55,15 +64,14 @@ bool HandOver::second_brings_late(const events::Facts& facts, SteadyTime now) {
 }
 
 void HandOver::release_first(const Release& release) {
-  const std::unique_ptr<Held> held = std::move(held_.front());
-  held_.pop_front();
-  held_bytes_ -= held->bytes.size();
-  release(held->facts);
+  const Merge::Print print = held_.front().print;
+  const All out = take_out(print);
+  release(out.front().facts, out.front().ticket);
 }
 
 void HandOver::release_overdue(SteadyTime now, const Release& release) {
   while (!held_.empty() &&
-         (now - held_.front()->at >= kPatience || held_.size() > kMostHeld || held_bytes_ > kMostBytes))
+         (now - held_.front().at >= kPatience || held_.size() > kMostHeld || held_bytes_ > kMostBytes))
     release_first(release);
 }
 
@@ -73,7 +81,7 @@ void HandOver::release_all(const Release& release) {
 }
 
 bool HandOver::caught_up(SteadyTime now) const {
-  return held_.empty() || now - held_.front()->at < kMoment;
+  return held_.empty() || now - held_.front().at < kMoment;
 }
 
 }  // namespace bridge55::upstream

@@ -91,7 +91,7 @@ void Lifecycle::stopped(Now now) {
   change(SessionState::down, "stopped", now);
   Report report({settings_.name, slot_});
   report.text("reason", "stopped");
-  say_state("DOWN", std::move(report).take());
+  actions_.say("session", "DOWN", std::move(report).take());  // who stopped it knows, and logs what it means
 }
 
 void Lifecycle::paused(Now now) {

@@ -26,7 +26,7 @@ struct Lanes {
       text.remove_prefix(8);
     }
     std::uint64_t value = 0;
-    std::memcpy(&value, text.data(), text.size());
+    if (!text.empty()) std::memcpy(&value, text.data(), text.size());
     word(value);
   }
 };
@@ -53,16 +53,20 @@ bool Merge::arrives(unsigned session, const events::Facts& facts, SteadyTime now
   }
   copies.push_back({now, bit});
   accepted_.push_back({now, print});
+  if (accepted_.size() > kMostRemembered) forget_oldest();
   return true;
 }
 
 void Merge::forget(SteadyTime before) {
-  while (!accepted_.empty() && accepted_.front().at < before) {
-    const auto at = copies_.find(accepted_.front().print);
-    at->second.erase(at->second.begin());
-    if (at->second.empty()) copies_.erase(at);
-    accepted_.pop_front();
-  }
+  while (!accepted_.empty() && accepted_.front().at < before)
+    forget_oldest();
+}
+
+void Merge::forget_oldest() {
+  const auto at = copies_.find(accepted_.front().print);
+  at->second.erase(at->second.begin());
+  if (at->second.empty()) copies_.erase(at);
+  accepted_.pop_front();
 }
 
 }  // namespace bridge55::upstream

@@ -146,7 +146,8 @@ End WsSession::Run::failure(Cause cause, std::string_view what, const error_code
 // ---- what the daemon asks for
 
 void WsSession::Run::durable(events::EventId id) {
-  if (abandoned_ || !session_.is_up()) return;
+  if (abandoned_) return;
+  if (!session_.is_up()) return session_.durable(id, now());  // nothing may be written before the login
   corked_ = true;
   const std::size_t before = outgoing_.size();
   session_.durable(id, now());
@@ -154,6 +155,10 @@ void WsSession::Run::durable(events::EventId id) {
   if (acknowledges) crash_point("upstream.ack.before");
   flush();
   if (acknowledges) crash_point("upstream.ack.after");
+}
+
+void WsSession::Run::settled(events::EventId provisional, events::EventId id) {
+  if (!abandoned_) session_.settled(provisional, id, now());
 }
 
 // The same timer holds the delay before a retry, which must not be cut short.

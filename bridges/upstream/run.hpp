@@ -32,6 +32,7 @@ class WsSession::Run final : public Actions, public std::enable_shared_from_this
   void starting() { started_ = true; }
   awaitable<void> run();
   void durable(events::EventId id);
+  void settled(events::EventId provisional, events::EventId id);
   void resume();
   bridges::SessionStatus status() const;
   void stop(std::function<void()> stopped);
@@ -81,8 +82,7 @@ class WsSession::Run final : public Actions, public std::enable_shared_from_this
   std::uint16_t violated_ = 0;  // close code for a violation
   asio::steady_timer timer_;    // retry delay, or a pause
 
-  bool started_ = false, stopping_ = false, abandoned_ = false, pausing_ = false,
-       counted_up_ = false;
+  bool started_ = false, stopping_ = false, abandoned_ = false, pausing_ = false, counted_up_ = false;
   std::function<void()> stopped_;
   metrics::Value *up_ = nullptr, *last_message_ = nullptr, *counters_[5] = {};
 };

@@ -78,7 +78,8 @@ SeqTracker::Verdict SeqTracker::judge(std::uint64_t fingerprint) {
   } else if (const std::uint64_t hole = fill_hole()) {
     run_ = received_ == run_next_ ? run_ + 1 : 1;
     run_next_ = received_ + 1;
-    // After one wild number the vendor counts on where it was: that is the count again, or every later hole would pass as a late arrival.
+    // After one wild number the vendor counts on where it was: that is the count again, or every later hole
+    // would pass as a late arrival.
     if (hole >= kWildJump && run_ >= 2) {
       holes_.clear();
       next_ = received_ + 1;

@@ -135,6 +135,7 @@ void Session::take_data(Incoming& in, Now now) {
   if (!acks_.on() || facts.seq.empty() || !in.require_ack) return;
   if (id != 0) {
     acks_.taken(id, facts.seq, facts.channel, subscription_);
+    send_acks(0, now);  // what another session brought may be durable already
   } else {
     actions_.count(Counter::duplicate);
     acks_.repeated(facts.seq, facts.channel, subscription_);
@@ -234,12 +235,18 @@ void Session::quarantine(std::string_view reason, const ws::Message& message) {
 }
 
 void Session::durable(events::EventId id, Now now) {
-  if (acks_.open() != 0) send_acks(id, now);
+  send_acks(id, now);
+}
+
+void Session::settled(events::EventId provisional, events::EventId id, Now now) {
+  acks_.settled(provisional, id);
+  send_acks(0, now);
 }
 
 void Session::send_acks(events::EventId id, Now now) {
+  const std::vector<std::string> messages = acks_.durable(id);
   if (end_) return;
-  for (const std::string& message : acks_.durable(id))
+  for (const std::string& message : messages)
     send(message, now);
 }
 

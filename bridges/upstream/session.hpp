@@ -31,6 +31,7 @@ class Session {
   void received(const ws::Message& message, Now now);
   void progress(std::size_t bytes, Now now);  // bytes came, whole messages or not
   void durable(events::EventId id, Now now);
+  void settled(events::EventId provisional, events::EventId id, Now now);
   void tick(Now now);  // to be called at `next_tick`, and whenever it is cheap
   SteadyTime next_tick() const;
   void read_again(Now now);  // after a pause of ours: silence meanwhile was ours

@@ -2,6 +2,7 @@
 
 #include "bridges/upstream/run.hpp"
 #include "daemon/base/crash_point.hpp"
+#include "daemon/net/ws_close.hpp"
 
 #include <cstdlib>
 #include <stdexcept>
@@ -23,7 +24,6 @@ using namespace std::chrono_literals;
 constexpr std::size_t kReadAtOnce = 128u << 10;
 constexpr std::size_t kKeepBuffer = 1u << 20;  // a larger one, grown for a huge message, goes back
 constexpr std::size_t kMaxUnsent = 4u << 20;
-constexpr auto kCloseWithin = 1s;  // for the peer's answer to our close frame
 constexpr auto kPauseIsGapAfter = 1s;
 
 Now now() {
@@ -171,19 +171,7 @@ awaitable<void> WsSession::Run::say_goodbye(const End& end) {
   corked_ = false;
   flush();
   if (end.close_code != 0 || !stopping_) co_return;
-  const SteadyTime until = SteadyClock::now() + kCloseWithin;
-  for (;;) {
-    const std::span<char> room = reader_.prepare(4096);
-    const net::Transfer transfer = co_await stream_->read_some(room, until);
-    if (transfer.error || abandoned_) co_return;
-    reader_.commit(transfer.bytes);
-    ws::Message message;
-    ws::Violation violation;
-    auto next = reader_.next(message, violation);
-    while (next == ws::FrameReader::Next::message && message.kind != ws::Kind::close)
-      next = reader_.next(message, violation);
-    if (next != ws::FrameReader::Next::need_more) co_return;
-  }
+  co_await net::hear_close(*stream_, reader_, abandoned_);
 }
 
 void WsSession::Run::flush() {
@@ -227,6 +215,9 @@ void WsSession::start() {
 }
 void WsSession::durable(events::EventId id) {
   run_->durable(id);
+}
+void WsSession::settled(events::EventId provisional, events::EventId id) {
+  run_->settled(provisional, id);
 }
 void WsSession::resume() {
   run_->resume();

@@ -31,6 +31,7 @@ class WsSession final : public bridges::Source {
 
   void start() override;
   void durable(events::EventId id) override;
+  void settled(events::EventId provisional, events::EventId id) override;
   void resume() override;
   bridges::SessionStatus status() const override;
   void stop(std::function<void()> stopped) override;

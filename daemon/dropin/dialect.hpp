@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -49,8 +50,9 @@ class Dialect {
   virtual ~Dialect() = default;
 
   struct Words {
-    std::string_view path;           // below the upstream's name
-    std::string_view sign_on, data;  // types of the first message, and of an event
+    std::string_view path;                       // below the upstream's name
+    std::span<const std::string_view> channels;  // that the vendor documents
+    std::string_view sign_on, data;              // types of the first message, and of an event
     std::string_view timed_out, required, twice;
     std::string_view beat;  // what the server sends on its own
     std::chrono::seconds beat_every{30};

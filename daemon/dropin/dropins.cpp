@@ -27,8 +27,12 @@ void DropIns::apply(const std::vector<config::Upstream>& upstreams) {
       served.line = std::exchange(known->second.line, nullptr);
       if (known->second.settings != settings) served.line->configured(settings);
     } else {
-      const auto grow = [this, name = settings.name](const std::vector<std::string>& channels) {
+      const auto grow = [this, name = settings.name] {
         const std::weak_ptr<Line> line = line_of(name);
+        const auto channels = [line] {
+          const std::shared_ptr<Line> held = line.lock();
+          return held ? held->next_channels() : std::vector<std::string>{};
+        };
         setup_.grow(name, channels, [this, line](Growth how) {
           const std::shared_ptr<Line> held = line.lock();
           if (!held) return;
@@ -60,7 +64,8 @@ void DropIns::session_changed(std::string_view source, bool up) {
 }
 
 void DropIns::login_answered(std::string_view source, std::string_view answer) {
-  if (const std::shared_ptr<Line> line = line_of(source)) line->granted(read_granted(answer));
+  if (const std::shared_ptr<Line> line = line_of(source))
+    line->granted(read_granted(answer), SteadyClock::now());
 }
 
 void DropIns::events_lost(std::string_view source) {

@@ -26,10 +26,10 @@ class DropIns final : public local::Handler {
     boost::asio::io_context& io;  // outlives it
     // Null for kinds without a drop-in endpoint.
     std::function<std::unique_ptr<Dialect>(config::UpstreamKind)> dialect;
-    // Makes an upstream's own subscription ask for these channels; `done` is called once, not from inside.
-    std::function<void(const std::string& source, const std::vector<std::string>& channels,
-                       std::function<void(Growth)> done)>
-        grow;
+    // Makes an upstream's own subscription ask for other channels, which it fetches when it does; `done` is
+    // called once, not from inside.
+    using Channels = std::function<std::vector<std::string>()>;
+    std::function<void(const std::string& source, Channels channels, std::function<void(Growth)> done)> grow;
   };
   explicit DropIns(Setup setup);
   ~DropIns() override;

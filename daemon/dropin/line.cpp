@@ -19,12 +19,27 @@ Line::Line(std::string source, std::unique_ptr<const Dialect> dialect, Grow grow
 
 void Line::configured(const config::Upstream& settings) {
   asked_ = dialect_->asks_for(settings);
+  // Nobody brings these any more: who has them logs in again, and so asks again.
+  std::erase_if(added_, [this](const std::string& channel) { return !asked_ || holds(*asked_, channel); });
+  for (Session* session : sessions_)
+    session->channels_dropped(added_);
   added_.clear();
   // The session that was to grow is gone; who waits asks again once the next is up.
   growing_ = false;
   growing_by_.clear();
   wanted_.clear();
+  denied_.clear();
   not_before_ = SteadyTime::min();
+}
+
+// What an app had added and upstream grants no more is not asked for with the next growth either.
+void Line::granted(Granted granted, SteadyTime now) {
+  granted_ = std::move(granted);
+  if (!asked_ || !granted_.tells_channels) return;
+  for (const std::string& channel : added_) {
+    if (holds(granted_.channels, channel)) continue;
+    if (std::erase(*asked_, channel) != 0) denied_.add(channel, now);
+  }
 }
 
 void Line::went_down(SteadyTime now) {
@@ -64,24 +79,41 @@ Line::Asked Line::ask(const std::vector<std::string>& channels, SteadyTime now) 
   bool all = true;
   for (const std::string& channel : channels) {
     if (was_asked(channel)) continue;
-    if (asked_->size() + wanted_.size() + growing_by_.size() >= kMostAsked) continue;  // not granted, then
+    const Chance chance = chance_of(channel, now);
+    if (chance == Chance::no) continue;
     all = false;
     if (now < not_before_)
       return last_growth_ == Growth::connection_limit ? Asked::connection_limit : Asked::unavailable;
-    if (!holds(growing_by_, channel) && !holds(wanted_, channel)) wanted_.push_back(channel);
+    if (chance == Chance::now && !holds(growing_by_, channel) && !holds(wanted_, channel))
+      wanted_.push_back(channel);
   }
   if (all) return Asked::all;
   grow();
   return Asked::asking;
 }
 
+// What apps make up must not keep a channel that exists from others: only names outside the vendor's docs are
+// counted.
+Line::Chance Line::chance_of(const std::string& channel, SteadyTime now) const {
+  if (!may_be_channel(channel) || denied_.holds(channel, now)) return Chance::no;
+  if (holds(growing_by_, channel) ||
+      std::ranges::find(dialect_->words().channels, channel) != dialect_->words().channels.end())
+    return Chance::now;
+  if (asked_->size() >= kMostAsked || denied_.often_in_vain(now)) return Chance::no;
+  return wanted_.size() + growing_by_.size() < kMostPending ? Chance::now : Chance::later;
+}
+
 void Line::grow() {
   if (growing_ || wanted_.empty()) return;
   growing_ = true;
+  grow_();
+}
+
+std::vector<std::string> Line::next_channels() {
   growing_by_ = std::exchange(wanted_, {});
-  std::vector<std::string> channels = *asked_;
+  std::vector<std::string> channels = asked_.value_or(std::vector<std::string>{});
   channels.insert(channels.end(), growing_by_.begin(), growing_by_.end());
-  grow_(channels);
+  return channels;
 }
 
 void Line::grown(Growth how, SteadyTime now) {
@@ -91,23 +123,37 @@ void Line::grown(Growth how, SteadyTime now) {
   if (how == Growth::unavailable) not_before_ = now + kAfterFailure;
   const std::vector<std::string> by = std::exchange(growing_by_, {});
   const std::vector<Session*> all = sessions_;  // one that is refused may leave
-  if (how == Growth::done && asked_) {
-    asked_->insert(asked_->end(), by.begin(), by.end());
-    added_.insert(added_.end(), by.begin(), by.end());
+  if (how == Growth::done) {
+    take_grown(by, now);
+    return grow();
   }
-  if (how == Growth::done) return grow();
   wanted_.clear();
   for (Session* session : all)
     session->proceed(now);
 }
 
+void Line::take_grown(const std::vector<std::string>& channels, SteadyTime now) {
+  if (!asked_) return;
+  bool in_vain = true;
+  for (const std::string& channel : channels) {
+    if (granted_.tells_channels && !holds(granted_.channels, channel)) {
+      denied_.add(channel, now);
+      continue;
+    }
+    in_vain = false;
+    asked_->push_back(channel);
+    if (!holds(added_, channel)) added_.push_back(channel);
+  }
+  if (in_vain) denied_.in_vain(now);
+}
+
 std::vector<std::string> Line::granted_of(const SignOn& asked) const {
   if (asked.all_channels)
     return granted_.tells_channels ? granted_.channels : asked_.value_or(std::vector<std::string>{});
-  if (!granted_.tells_channels) return asked.channels;
   std::vector<std::string> channels;
-  std::ranges::copy_if(asked.channels, std::back_inserter(channels),
-                       [this](const std::string& name) { return holds(granted_.channels, name); });
+  std::ranges::copy_if(asked.channels, std::back_inserter(channels), [this](const std::string& name) {
+    return granted_.tells_channels ? holds(granted_.channels, name) : was_asked(name);
+  });
   return channels;
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "daemon/base/clock.hpp"
+#include "daemon/dropin/denied.hpp"
 #include "daemon/dropin/dialect.hpp"
 #include "daemon/events/event.hpp"
 
@@ -25,8 +26,9 @@ enum class Growth { done, connection_limit, unavailable };
 
 class Line {
  public:
-  // `grow` makes the daemon's own subscription ask for these channels; `grown` follows.
-  using Grow = std::function<void(const std::vector<std::string>& channels)>;
+  // `grow` makes the daemon's own subscription ask for `next_channels`, which it fetches when it does;
+  // `grown` follows.
+  using Grow = std::function<void()>;
   Line(std::string source, std::unique_ptr<const Dialect> dialect, Grow grow);
 
   const std::string& source() const { return source_; }
@@ -35,7 +37,7 @@ class Line {
   // What the daemon hears of its own session. `come_up` tells nobody: `admit` does, once all that came with
   // the login is said.
   void configured(const config::Upstream& settings);  // what the own login asks for is known anew
-  void granted(Granted granted) { granted_ = std::move(granted); }
+  void granted(Granted granted, SteadyTime now);
   void come_up() { up_ = true; }
   void went_down(SteadyTime now);
   void lost_events();  // a gap ended UNRECOVERED: it concerns those who listen now
@@ -51,9 +53,12 @@ class Line {
   std::uint64_t next_subscription() { return ++subscriptions_; }
 
   // Whether all of these were asked for; else asks for the rest, and `grown` follows. Not soon after a
-  // refusal (section 8: not more often than every 60 s at the connection limit).
+  // refusal (section 8: not more often than every 60 s at the connection limit). What upstream denied of
+  // late, or cannot have, is not asked for: it is not granted, then.
   enum class Asked { all, asking, connection_limit, unavailable };
   Asked ask(const std::vector<std::string>& channels, SteadyTime now);
+  // All that the growth under way is to ask for: what has come together by now.
+  std::vector<std::string> next_channels();
   bool was_asked(const std::string& channel) const;
   // Asked for because some app wanted it, not by the config.
   bool was_added(std::string_view channel) const;
@@ -76,8 +81,13 @@ class Line {
 
  private:
   static constexpr std::chrono::seconds kOutage{5}, kAfterLimit{60}, kAfterFailure{5};
-  static constexpr std::size_t kMostAsked = 64, kMostHeads = 64;
+  // Of channels that are not documented.
+  static constexpr std::size_t kMostAsked = 64, kMostPending = 64;
+  static constexpr std::size_t kMostHeads = 64;
+  enum class Chance { no, later, now };
+  Chance chance_of(const std::string& channel, SteadyTime now) const;
   void grow();
+  void take_grown(const std::vector<std::string>& channels, SteadyTime now);
 
   const std::string source_;
   const std::unique_ptr<const Dialect> dialect_;
@@ -87,6 +97,7 @@ class Line {
   Granted granted_;
   std::optional<std::vector<std::string>> asked_;         // nothing: for all there are
   std::vector<std::string> added_, wanted_, growing_by_;  // by apps: asked for; not yet; just now
+  Denied denied_;
   Growth last_growth_ = Growth::done;
   SteadyTime not_before_ = SteadyTime::min();
   std::uint64_t subscriptions_ = 0;

@@ -158,6 +158,10 @@ void Session::events_lost() {
   if (state_ == State::live) lost_events_ = true;
 }
 
+void Session::channels_dropped(const std::vector<std::string>& channels) {
+  if (std::ranges::find_first_of(channels_, channels) != channels_.end()) events_lost();
+}
+
 void Session::upstream_gone() {
   if (state_ != State::closed) close(kRestart, "this upstream is not in the config any more");
 }

@@ -36,6 +36,7 @@ class Session final : public local::Tongue {
   // What the line tells its sessions.
   void proceed(SteadyTime now);  // upstream is up, or grants more, or does not
   void events_lost();
+  void channels_dropped(const std::vector<std::string>& channels);
   void upstream_gone();
 
  private:

@@ -13,7 +13,10 @@ void Unacked::sent(std::uint64_t seq, events::EventId id) {
   }
   entries_.push_back({seq, id});
   ++open_;
-  if (entries_.size() > kMost) thin();
+  if (entries_.size() <= kMost) return;
+  join_done();
+  // A window leaves so few open that it never comes to this: each of its messages must be known by its seq.
+  if (entries_.size() > kMost / 2) thin();
 }
 
 void Unacked::clear() {
@@ -48,6 +51,19 @@ events::EventId Unacked::pop_done() {
     entries_.pop_front();
   }
   return through;
+}
+
+// What is done waits for an older one that is open: of neighbours the last says it all.
+void Unacked::join_done() {
+  std::deque<Entry> kept;
+  for (const Entry& entry : entries_) {
+    if (entry.done && !kept.empty() && kept.back().done) {
+      kept.back() = {entry.seq, entry.id, true, kept.back().count + entry.count};
+    } else {
+      kept.push_back(entry);
+    }
+  }
+  entries_.swap(kept);
 }
 
 // Neighbours become one, so that all of the past is known with the same, coarser, resolution.

@@ -13,7 +13,8 @@ namespace bridge55::dropin {
 
 class Unacked {
  public:
-  // Without a window an app may never acknowledge: beyond this many, neighbours are kept as one.
+  // Beyond this many, neighbours are kept as one: those that are done, and where an app without a window has
+  // left too many open also those.
   static constexpr std::size_t kMost = 4096;
 
   void sent(std::uint64_t seq, events::EventId id);
@@ -31,6 +32,7 @@ class Unacked {
     bool done = false;
     std::uint64_t count = 1;  // messages up to it: of several, only a cumulative acknowledgement takes all
   };
+  void join_done();
   void thin();
   events::EventId pop_done();
 

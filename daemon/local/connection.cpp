@@ -15,6 +15,8 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 namespace bridge55::local {
 namespace {
@@ -27,6 +29,7 @@ constexpr auto kIdle = 75s;  // between two requests
 constexpr auto kLinger =
     1s;  // after a refusal: what the app still sends is read, or a reset would destroy the answer
 constexpr std::size_t kReadSize = 16u << 10;
+constexpr unsigned kReadsAtOnce = 8, kPipelinedAtOnce = 8;  // then everybody else has a turn
 constexpr std::size_t kPipelined = 64u << 10;  // requests that may wait behind the one being served
 constexpr std::size_t kDiscard = 256u
                                  << 10;  // of a body nobody wanted, before the connection is closed instead
@@ -94,17 +97,28 @@ net::awaitable<void> Connection::run(std::shared_ptr<Connection> self) {
         self->tls_, SteadyClock::now() + self->context_.http.header_timeout);
     if (error) co_return;
   }
-  for (;;) {
+  for (unsigned pipelined = 0;;) {
     const bool go_on = co_await self->serve_one();
     if (!go_on) co_return;
+    if (self->received_.empty()) {
+      pipelined = 0;
+    } else if (++pipelined % kPipelinedAtOnce == 0) {
+      co_await asio::post(self->context_.io, asio::use_awaitable);
+    }
   }
 }
 
 net::awaitable<error_code> Connection::read_more(SteadyTime deadline) {
   static thread_local std::array<char, kReadSize> scratch;  // nothing is cleared for each read
+  if (++reads_at_once_ > kReadsAtOnce) {  // an app that sends without end: everybody else has a turn
+    reads_at_once_ = 0;
+    co_await asio::post(context_.io, asio::use_awaitable);
+    if (SteadyClock::now() >= deadline) co_return asio::error::timed_out;
+  }
   const net::Transfer transfer = stream_.try_read(scratch);
   received_.append(scratch.data(), transfer.bytes);
   if (transfer.error != asio::error::would_block) co_return transfer.error;
+  reads_at_once_ = 0;
   // Nothing is held while nothing comes: ten thousand idle connections must cost little.
   if (received_.empty()) std::string().swap(received_);
   const error_code error = co_await stream_.wait_readable(deadline);
@@ -164,6 +178,7 @@ net::awaitable<bool> Connection::serve_one() {
     failure = error.what();
   }
   if (!failure.empty()) {
+    exchange.unwatch();
     log::error("a request handler failed", {{"path", exchange.target.path}, {"error", failure}});
     if (exchange.answered_) co_return false;
     const Refusal refusal{500, "INTERNAL", "a bug in the daemon; its log says more", {}, {}};
@@ -232,6 +247,9 @@ net::awaitable<void> Connection::answer(Exchange& exchange) {
   if (!refusal && context_.draining && (asked == Endpoint::events || asked == Endpoint::handler))
     refusal = draining();
   if (refusal) {
+    // Whatever stands below it, nothing of it becomes part of this origin (contract, section 5).
+    if (exchange.head.target.starts_with("/via/") && refusal->headers.empty())
+      refusal->headers.emplace_back("Content-Security-Policy", "sandbox; default-src 'none'");
     co_await exchange.refuse(*refusal);
   } else if (exchange.routed.handler) {
     co_await exchange.routed.handler->serve(exchange);

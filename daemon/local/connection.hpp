@@ -60,6 +60,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string out_;             // of an answer in pieces: not yet written
   std::function<void()> gone_;  // to be told when the app leaves
   bool watching_ = false;       // a wait for that is pending
+  unsigned reads_at_once_ = 0;  // since the last wait
   const std::uint64_t serial_;
 };
 

@@ -34,8 +34,6 @@ net::awaitable<std::variant<std::string_view, Refusal>> Exchange::read_some(Stea
     if (error) co_return Result(bad_request("the connection broke"));
   }
   if (!std::exchange(asked_, true)) body_until_ = SteadyClock::now() + kWholeBody;
-  received.erase(0, consumed_);
-  consumed_ = 0;
   while (!body_->done()) {
     const BodyDecoder::Step step = body_->take(std::string_view(received).substr(consumed_));
     consumed_ += step.consumed;

@@ -185,7 +185,8 @@ void Feed::tick(SteadyTime at) {
     return;
   }
   if (tongue_) tongue_->tick(at);
-  if (at < next_beat_) return;
+  // The tongue may have closed: behind a close frame there is no other (RFC 6455, 5.5.1).
+  if (closing_ || ended_ || at < next_beat_) return;
   next_beat_ = at + (kind_ == FeedKind::websocket ? kPingEvery : kCommentEvery);
   if (!control_.empty()) return;  // the last one is not even on its way: the peer does not read
   if (kind_ == FeedKind::sse) control_ = ":\n\n";

@@ -13,7 +13,9 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr std::size_t kMaxControl = 64u << 10;  // answers to a peer that sends and does not read
-constexpr int kReadsAtOnce = 16;
+// Small, for what fits into it may be a thousand messages to be answered; then others have their turn.
+constexpr std::size_t kReadAtOnce = 2u << 10;
+constexpr int kReadsAtOnce = 2;
 
 std::string start_text(const Start& start) {
   if (start.kind == Start::Kind::earliest) return "earliest";
@@ -23,11 +25,11 @@ std::string start_text(const Start& start) {
 }  // namespace
 
 bool Feed::read_available() {
-  Batch& batch = context_.feeds.batch();
+  const std::span<char> input = std::span(context_.feeds.batch().input).first(kReadAtOnce);
   bool gone = false;
   for (int i = 0; i < kReadsAtOnce && !ended_ && !gone; ++i) {
-    const net::Transfer transfer = stream_.try_read(batch.input);
-    if (transfer.bytes > 0 && !take_input({batch.input.data(), transfer.bytes})) return false;
+    const net::Transfer transfer = stream_.try_read(input);
+    if (transfer.bytes > 0 && !take_input({input.data(), transfer.bytes})) return false;
     if (transfer.error == asio::error::would_block) break;
     if (transfer.error) {
       half_closed_ = kind_ == FeedKind::lines && transfer.error == asio::error::eof && !hung_up();

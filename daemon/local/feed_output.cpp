@@ -89,6 +89,7 @@ bool Feed::write_batch() {
   }
   const net::Transfer transfer = stream_.try_write({batch.pieces.data(), batch.count});
   if (transfer.error && transfer.error != asio::error::would_block) {
+    if (tongue_) tongue_->taken(0);  // every round that offers ends with it
     end();
   } else if (transfer.bytes == batch.bytes) {
     all_written();

@@ -54,7 +54,7 @@ struct Batch {
   std::size_t arena_used = 0;     // short ones, without an allocation each
   std::array<char, kArena> arena;
   std::vector<events::Target> targets;
-  std::array<char, 64u << 10> input;
+  std::array<char, 4u << 10> input;
 
   void clear() {
     count = bytes = seen = arena_used = 0;

@@ -2,6 +2,7 @@
 
 #include "daemon/base/clock.hpp"
 #include "daemon/base/log.hpp"
+#include "daemon/net/keep_alive.hpp"
 
 #include <cerrno>
 #include <chrono>
@@ -41,7 +42,8 @@ void tune(int descriptor, bool tcp) {
   constexpr std::string_view kCongestion = "reno";
   ::setsockopt(descriptor, IPPROTO_TCP, TCP_CONGESTION, kCongestion.data(), kCongestion.size());
   ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  ::setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  // No TCP_USER_TIMEOUT: it would cut an app that reads slowly (tcp(7): a closed window counts).
+  net::keep_alive(descriptor);
 }
 
 }  // namespace

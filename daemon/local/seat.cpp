@@ -21,6 +21,7 @@ void Seat::belongs_to(App app, unsigned scopes) {
 }
 
 void Seat::revoke() {
+  is_revoked_ = true;
   if (const auto then = std::exchange(revoked_, nullptr)) then();
 }
 

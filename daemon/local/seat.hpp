@@ -22,8 +22,9 @@ class Seat {
   Seat(const Seat&) = delete;
   Seat& operator=(const Seat&) = delete;
 
-  // Called once where a reload takes the app's right away.
+  // Called once where a reload takes the app's right away, from here on.
   void on_revoked(std::function<void()> then) { revoked_ = std::move(then); }
+  bool is_revoked() const { return is_revoked_; }
   // The app became known after the socket was taken.
   void belongs_to(App app, unsigned scopes);
 
@@ -35,6 +36,7 @@ class Seat {
   const std::shared_ptr<Context> context_;
   App app_;
   unsigned scopes_;
+  bool is_revoked_ = false;
   std::function<void()> revoked_;
 };
 

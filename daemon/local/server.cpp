@@ -62,7 +62,7 @@ struct Server::Impl {
       const App& app = feed->app();
       const App now{app.name, app.identified ? context->clients.scopes_of(app.name).value_or(0) : 0, true};
       if (feed->scopes() != 0 && (now.scopes & feed->scopes()) == 0)
-        feed->close(1008, "this app may no longer read events");
+        feed->close(1008, "this app may no longer have this stream");
     }
     const std::vector<Seat*> seats = context->seats.all();  // one that is told may leave
     for (Seat* seat : seats) {

@@ -25,6 +25,7 @@ using std::chrono::seconds;
 
 constexpr seconds kEndsWithin{10};
 constexpr seconds kIdleAfter{1};
+constexpr seconds kLeavesAfter{1};      // for a peer that knows it is over and does not close its socket
 constexpr milliseconds kLookAgain{20};  // whether the kernel has delivered what goes before a cut
 
 void send_at_once(const net::Stream& stream) {
@@ -63,6 +64,7 @@ struct Tunnel::Impl final : WayOwner, net::EdgeWaiter {
   }
   void source_closed(Way& way) override;
   void source_ended(Way& way, net::error_code why) override;
+  void sink_ended(Way& way) override;
   void sink_gone(Way& way, net::error_code why) override;
   void source_broke(Way& way) override;
   void needs_cut(Way& way) override;
@@ -73,6 +75,8 @@ struct Tunnel::Impl final : WayOwner, net::EdgeWaiter {
   std::string name_of_source(Way& way) const { return &way == &from_app ? "the app" : "the far side"; }
   void note(std::string words);
   void end_by(SteadyTime at);
+  void leave_if_over();
+  void look_for_leave(SteadyTime now);
   void schedule();
   void tick();
   void look_for_progress(SteadyTime now);
@@ -89,7 +93,8 @@ struct Tunnel::Impl final : WayOwner, net::EdgeWaiter {
   std::optional<SteadyTime> wakes_at;  // for the first of these:
   std::optional<SteadyTime> deadline;  // of the whole
   std::optional<SteadyTime> rests_at,
-      progress_by;  // buffers go back; a broken side's bytes must have moved on
+      progress_by;                      // buffers go back; a broken side's bytes must have moved on
+  std::optional<SteadyTime> leaves_at;  // nothing is to be said any more
   std::uint64_t progress = 0;
   std::string why;
   bool ended = false;
@@ -141,6 +146,7 @@ void Tunnel::Impl::source_closed(Way& way) {
   note(name_of_source(way) + " closed it");
   end_by(SteadyClock::now() + kEndsWithin);
   run_later(opposite(way));
+  leave_if_over();
 }
 
 void Tunnel::Impl::source_ended(Way& way, net::error_code error) {
@@ -149,11 +155,17 @@ void Tunnel::Impl::source_ended(Way& way, net::error_code error) {
        (error == asio::error::eof ? "" : ": " + error.message()));
   end_by(SteadyClock::now() + kEndsWithin);
   run_later(opposite(way));
+  leave_if_over();
+}
+
+void Tunnel::Impl::sink_ended(Way&) {
+  leave_if_over();
 }
 
 void Tunnel::Impl::sink_gone(Way& way, net::error_code error) {
   note(name_of_source(opposite(way)) + " is gone: " + error.message());
   end_by(SteadyClock::now() + kEndsWithin);
+  leave_if_over();
 }
 
 // What it said before is still worth its way, as long as the other side takes it.
@@ -186,9 +198,15 @@ void Tunnel::Impl::end_by(SteadyTime at) {
   schedule();
 }
 
+void Tunnel::Impl::leave_if_over() {
+  if (ended || leaves_at || !from_app.is_over() || !from_far.is_over()) return;
+  leaves_at = SteadyClock::now() + kLeavesAfter;
+  schedule();
+}
+
 void Tunnel::Impl::schedule() {
   SteadyTime next = SteadyTime::max();
-  for (const auto& at : {deadline, rests_at, progress_by}) {
+  for (const auto& at : {deadline, rests_at, progress_by, leaves_at}) {
     if (at) next = std::min(next, *at);
   }
   if (from_app.is_cutting() || from_far.is_cutting()) next = std::min(next, SteadyClock::now() + kLookAgain);
@@ -209,6 +227,7 @@ void Tunnel::Impl::tick() {
   }
   look_for_progress(now);
   look_for_work(now);
+  look_for_leave(now);
   for (Way* way : {&from_app, &from_far}) {
     if (!ended) way->cut_if_delivered();
   }
@@ -222,6 +241,13 @@ void Tunnel::Impl::look_for_progress(SteadyTime now) {
   if (before != progress) return;
   note("a side is gone, and the other does not read");
   end_by(now);
+}
+
+// Bytes that come to a closed socket are answered with RST, which takes those on their way with it.
+void Tunnel::Impl::look_for_leave(SteadyTime now) {
+  if (ended || !leaves_at || now < *leaves_at) return;
+  if (from_app.is_delivered() && from_far.is_delivered()) return end();
+  leaves_at = now + kLookAgain;
 }
 
 void Tunnel::Impl::look_for_work(SteadyTime now) {

@@ -46,7 +46,8 @@ class Tunnel : public std::enable_shared_from_this<Tunnel> {
   ~Tunnel();
 
   // It lives on by itself until both sides are closed: ten seconds after a close frame has passed, or one
-  // side has gone, at the latest.
+  // side has gone, at the latest; a second after both were told and have answered, whoever leaves his socket
+  // open, unless bytes are still on their way.
   void start();
   // Close frames to both sides, each between two frames; what does not end by the deadline is cut.
   void close(std::uint16_t code, std::string_view reason, SteadyTime deadline);

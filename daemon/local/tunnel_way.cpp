@@ -29,7 +29,7 @@ void Way::pump() {
     if (!pending_.empty()) {
       if (!write()) return;
     } else if (!last_.empty() && (sealed_ || at_last_boundary())) {
-      sealed_ = true;
+      sealed_ = sink_told_ = true;
       words_ = std::exchange(last_, {});
       pending_ = words_;
     } else if (may_end_sink()) {
@@ -51,7 +51,9 @@ void Way::pump() {
 void Way::read() {
   if (!block_) block_ = take_block();
   const net::Transfer transfer = ends_.source->try_read({block_.get(), kBlockBytes});
-  if (transfer.error == asio::error::would_block) {
+  if (transfer.error == asio::error::would_block && broken_) {
+    end_of_source(asio::error::connection_aborted);  // no edge will tell more
+  } else if (transfer.error == asio::error::would_block) {
     drained_ = !transfer.wants_write;
     read_needs_write_ = transfer.wants_write;
     if (read_needs_write_) ends_.source->want_writable();
@@ -76,7 +78,12 @@ void Way::take(std::string_view bytes) {
     sealed_ = ends_here;
     tracker_.walk(bytes.substr(size));
   }
-  if (tracker_.close_passed() && !std::exchange(told_close_, true)) owner_.source_closed(*this);
+  if (!tracker_.close_passed() || std::exchange(told_close_, true)) return;
+  if (!sealed_) {
+    sink_told_ = true;
+    last_ = {};
+  }
+  owner_.source_closed(*this);
 }
 
 // A close frame of the source's own is the last that may go (RFC 6455, 5.5.1).
@@ -107,7 +114,7 @@ bool Way::write() {
     words_ = {};
     return true;
   }
-  if (transfer.error && transfer.error != asio::error::would_block) {
+  if (transfer.error && (transfer.error != asio::error::would_block || opposite_->broken_)) {
     lose_sink(transfer.error);
     return true;
   }
@@ -158,33 +165,38 @@ void Way::say_last(std::string close_frame) {
   run();
 }
 
-// A sink that was told the end in a close frame of ours is given the time to answer it.
+// A sink that was told the end in a close frame is given the time to answer it; then the socket is closed by
+// us, since peers may wait for that (RFC 6455, 7.1.1).
 bool Way::may_end_sink() const {
-  if (sink_ended_ || cut_ || !sealed_) return false;
+  if (sink_ended_ || cut_ || !(sealed_ || sink_told_)) return false;
   const bool answered = opposite_->tracker().close_passed() || opposite_->source_ended();
   return answered || (source_ended_ && tracker_.close_passed());
 }
 
 bool Way::end_sink() {
+  sealed_ = true;
   const net::Transfer transfer = ends_.sink->end_writing();
   if (transfer.error == asio::error::would_block) {
     if (!writing_) wait_to_write(transfer.wants_write);
     return false;
   }
   sink_ended_ = true;
+  owner_.sink_ended(*this);
   return true;
 }
 
-bool Way::cut_if_delivered() {
-  if (!cut_ || !pending_.empty()) return false;
-  // What a broken connection has not delivered stays counted.
-  if (ends_.sink->unsent() > 0 && !opposite_->broken_) return false;
+// What a broken connection has not delivered stays counted.
+bool Way::is_delivered() const {
+  return ends_.sink->unsent() == 0 || opposite_->broken_;
+}
+
+void Way::cut_if_delivered() {
+  if (!cut_ || !pending_.empty() || !is_delivered()) return;
   ends_.sink->reset();
   cut_ = false;
   sink_ended_ = true;
   opposite_->look_again();  // its source is no more, which no edge will tell
   run();
-  return true;
 }
 
 bool Way::sink_whole() const {

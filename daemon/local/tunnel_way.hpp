@@ -23,6 +23,7 @@ class WayOwner {
   virtual void run_later(Way& way) = 0;      // other sockets get their turn
   virtual void source_closed(Way& way) = 0;  // a close frame has passed
   virtual void source_ended(Way& way, net::error_code why) = 0;
+  virtual void sink_ended(Way& way) = 0;  // it was given its end behind all the rest
   virtual void sink_gone(Way& way, net::error_code why) = 0;
   virtual void source_broke(Way& way) = 0;  // while it was not read; how, reading will tell
   virtual void needs_cut(Way& way) = 0;     // the sink stands in the middle of a frame that will not end
@@ -53,7 +54,7 @@ class Way final {
   // At the end of the frame under way the sink gets this, and nothing of the source any more.
   void say_last(std::string close_frame);
   void let_go();  // its streams are closed
-  bool cut_if_delivered();
+  void cut_if_delivered();
 
   // The other direction, whose source is our sink.
   void set_opposite(Way& other) { opposite_ = &other; }
@@ -62,6 +63,9 @@ class Way final {
   std::uint64_t bytes() const { return bytes_; }
   bool source_ended() const { return source_ended_; }
   bool finished() const { return source_ended_ && sink_ended_; }
+  // Nobody has anything to say any more here; the source may still hold its socket open.
+  bool is_over() const { return sink_ended_ && (source_ended_ || tracker_.close_passed()); }
+  bool is_delivered() const;  // the kernel holds nothing for the sink that still could arrive
   bool is_cutting() const { return cut_; }
   bool sink_whole() const;  // it does not stand in the middle of a frame
   std::uint64_t written() const { return written_; }
@@ -93,10 +97,11 @@ class Way final {
   // It waits for an edge; of the other kind where TLS has to do the opposite first.
   bool reading_ = false, read_needs_write_ = false;
   bool writing_ = false, write_needs_read_ = false;
-  bool drained_ = false;  // there is nothing to read before the next edge
-  bool hung_up_ = false;  // its end is behind what is there to read, and no edge will come
-  bool broken_ = false;   // so is the source's socket, in both directions
-  bool sealed_ = false;   // nothing of the source goes on any more
+  bool drained_ = false;    // there is nothing to read before the next edge
+  bool hung_up_ = false;    // its end is behind what is there to read, and no edge will come
+  bool broken_ = false;     // so is the source's socket, in both directions
+  bool sealed_ = false;     // nothing of the source goes on any more
+  bool sink_told_ = false;  // a close frame is the last of what is pending or written
   bool source_ended_ = false;
   bool cut_ = false;  // the sink is to be cut as soon as it has what was written
   bool sink_ended_ = false;

@@ -1,4 +1,5 @@
 // Getting a connected socket: names, addresses, proxies.
+#include "daemon/net/keep_alive.hpp"
 #include "daemon/net/stream_impl.hpp"
 
 #include <charconv>
@@ -55,16 +56,12 @@ awaitable<error_code> resolve(std::shared_ptr<Resolution> shared, std::string ho
   co_return shared->error;
 }
 
-// A peer that vanished is found by the kernel too: probes on an idle connection, a bound on unacknowledged
-// bytes.
+// Bytes that nobody acknowledges are found by the kernel too.
 void set_options(int descriptor) {
-  const int on = 1, idle = 30, interval = 10, probes = 3;
+  const int on = 1;
   const unsigned unacknowledged_ms = 60'000;
   ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  ::setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-  ::setsockopt(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
-  ::setsockopt(descriptor, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
-  ::setsockopt(descriptor, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+  keep_alive(descriptor);
   ::setsockopt(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_ms, sizeof unacknowledged_ms);
 }
 
@@ -83,6 +80,14 @@ unsigned status_of(std::string_view head) {
 }
 
 }  // namespace
+
+void keep_alive(int descriptor) {
+  const int on = 1, idle = 30, interval = 10, probes = 3;
+  ::setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  ::setsockopt(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+  ::setsockopt(descriptor, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+  ::setsockopt(descriptor, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+}
 
 awaitable<error_code> Stream::Impl::connect_one(int family, const sockaddr* address, socklen_t size,
                                                 SteadyTime deadline) {

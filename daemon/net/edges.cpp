@@ -10,6 +10,7 @@
 #include <boost/asio/execution_context.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/system/system_error.hpp>
 
 namespace bridge55::net {
@@ -26,7 +27,7 @@ class Poller final : public asio::execution_context::service, public EdgePoller 
   static inline asio::execution_context::id id;
 
   explicit Poller(asio::execution_context& context)
-      : service(context), epoll_(static_cast<asio::io_context&>(context)) {
+      : service(context), io_(static_cast<asio::io_context&>(context)), epoll_(io_) {
     const int descriptor = ::epoll_create1(EPOLL_CLOEXEC);
     if (descriptor < 0) throw boost::system::system_error(errno, boost::system::system_category(), "epoll");
     epoll_.assign(descriptor);
@@ -81,7 +82,12 @@ class Poller final : public asio::execution_context::service, public EdgePoller 
     epoll_event event{};
     event.events = events;
     event.data.u64 = static_cast<std::uint64_t>(place.turn) << 32 | place.index;
-    ::epoll_ctl(epoll_.native_handle(), operation, descriptor, &event);
+    if (::epoll_ctl(epoll_.native_handle(), operation, descriptor, &event) == 0) return;
+    asio::post(io_, [this, place] {
+      if (place.index >= slots_.size() || slots_[place.index].turn != place.turn) return;
+      const std::shared_ptr<EdgeWaiter> waiter = slots_[place.index].waiter;
+      waiter->edge(slots_[place.index].which, {true, true, true, true});
+    });
   }
 
   void wait() {
@@ -112,6 +118,7 @@ class Poller final : public asio::execution_context::service, public EdgePoller 
   }
 
   using Descriptor = asio::posix::basic_stream_descriptor<asio::io_context::executor_type>;
+  asio::io_context& io_;
   Descriptor epoll_;
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_;

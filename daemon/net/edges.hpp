@@ -35,7 +35,7 @@ struct EdgePlace {
 
 class EdgePoller {
  public:
-  // Keeps the waiter alive until `remove`.
+  // Keeps the waiter alive until `remove`; a socket that the kernel refuses (ENOSPC) is told as `broken`.
   virtual EdgePlace add(int descriptor, std::shared_ptr<EdgeWaiter> waiter, int which) = 0;
   // Writability is told once after this, since every acknowledgement would be an edge.
   virtual void want_writable(EdgePlace place) = 0;

@@ -21,6 +21,7 @@ namespace bridge55::net {
 namespace {
 
 constexpr std::size_t kMaxPieces = 1024;  // IOV_MAX
+constexpr unsigned kAtOnce = 16;          // transfers without a wait; then everybody else has a turn
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wnon-virtual-dtor"  // Boost's category is never destroyed through its base
@@ -195,10 +196,23 @@ void Stream::want_writable() {
   if (impl_->watched >= 0) edges_of(impl_->io).want_writable(impl_->place);
 }
 
+// A peer that sends without end would keep its reader busy for ever, past every deadline and everybody else.
+awaitable<error_code> Stream::Impl::give_way(std::optional<SteadyTime> deadline) {
+  at_once = 0;
+  co_await asio::post(io, asio::use_awaitable);
+  if (deadline && SteadyClock::now() >= *deadline) co_return asio::error::timed_out;
+  co_return error_code{};
+}
+
 awaitable<Transfer> Stream::read_some(std::span<char> into, std::optional<SteadyTime> deadline) {
   for (;;) {
+    if (++impl_->at_once > kAtOnce) {
+      const error_code error = co_await impl_->give_way(deadline);
+      if (error) co_return failed(error);
+    }
     const Transfer transfer = try_read(into);
     if (transfer.error != asio::error::would_block) co_return transfer;
+    impl_->at_once = 0;
     const error_code error = co_await impl_->wait(transfer.wants_write, deadline);
     if (error) co_return failed(error);
   }
@@ -206,6 +220,10 @@ awaitable<Transfer> Stream::read_some(std::span<char> into, std::optional<Steady
 
 awaitable<error_code> Stream::write_all(std::string_view bytes, std::optional<SteadyTime> deadline) {
   while (!bytes.empty()) {
+    if (++impl_->at_once > kAtOnce) {
+      const error_code error = co_await impl_->give_way(deadline);
+      if (error) co_return error;
+    }
     const iovec piece{const_cast<char*>(bytes.data()), bytes.size()};
     const Transfer transfer = try_write({&piece, 1});
     if (transfer.error == asio::error::would_block) {

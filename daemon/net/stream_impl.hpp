@@ -60,6 +60,7 @@ struct Stream::Impl {
   // What SSL_get_error's answer means; remembers errors, which OpenSSL tells only once.
   Transfer tls_failure(int result);
   awaitable<error_code> handshake(SteadyTime deadline);
+  awaitable<error_code> give_way(std::optional<SteadyTime> deadline);
   awaitable<error_code> wait(bool for_write, std::optional<SteadyTime> deadline);
   awaitable<error_code> connect_one(int family, const sockaddr* address, socklen_t size, SteadyTime deadline);
 
@@ -73,6 +74,7 @@ struct Stream::Impl {
   std::shared_ptr<Wait> reading, writing;
   std::shared_ptr<TlsContext> context;
   std::unique_ptr<SSL, FreeSsl> ssl;
+  unsigned at_once = 0;  // transfers since the last wait
   bool established = false;  // the handshake is done and nothing has broken it
   bool notified = false;     // close_notify is sent
   bool may_hold_more =

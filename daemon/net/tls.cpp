@@ -261,13 +261,15 @@ awaitable<error_code> Stream::tls_client(std::shared_ptr<TlsContext> context, st
     s.trouble = "not a name that a certificate can have: " + name;
     co_return Error::handshake;
   }
-  // Connections of ours are few and busy: they keep their buffers.
-  SSL_clear_mode(s.ssl.get(), SSL_MODE_RELEASE_BUFFERS);
   SSL_set_app_data(s.ssl.get(), &s);
   s.session_name = (verify_host ? "" : "unchecked ") + name;
   offer_session(s.ssl.get(), s.context->impl(), s.session_name);
   SSL_set_connect_state(s.ssl.get());
-  co_return co_await s.handshake(deadline);
+  const error_code error = co_await s.handshake(deadline);
+  // Connections of ours are few and busy: they keep their buffers. During the handshakes of a thousand at
+  // once these would be most of the memory.
+  if (!error) SSL_clear_mode(s.ssl.get(), SSL_MODE_RELEASE_BUFFERS);
+  co_return error;
 }
 
 awaitable<error_code> Stream::tls_server(std::shared_ptr<TlsContext> context, SteadyTime deadline) {

@@ -21,7 +21,6 @@ class WsTracker {
   // A frame of somebody else's may stand here. A control frame may do so between fragments too (RFC
   // 6455, 5.4).
   bool between_frames() const { return left_ == 0 && have_ == 0 && !lost_; }
-  bool in_message() const { return in_message_; }  // fragments are to follow
   // The header of a close frame is complete; the whole frame has passed.
   bool close_begun() const { return close_begun_; }
   bool close_passed() const { return close_passed_; }

@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "integration"))
 from harness import Lines, main, request, wait_for  # noqa: E402
@@ -273,6 +272,18 @@ class Relays(RelayCase):
         self.assertEqual(target.visit().close_seen()[0], 1001)
         self.assertEqual(self.door.process.wait(), 0)
 
+    def test_sigterm_does_not_wait_for_an_app_that_has_answered_and_leaves_its_socket_open(self):
+        self.stands()
+        target = self.target(record)
+        client = self.open(target)
+        self.door.process.kill(signal.SIGTERM)
+        self.assertEqual(client.closed()[0], 1001)
+        client.close(1001)
+        self.assertTrue(client.end())
+        target.visit().wait_end()
+        self.assertEqual(self.door.process.wait(), 0)
+        self.assertNotIn("not over in time", self.door.process.log())
+
     def test_sigterm_waits_for_the_end_of_a_frame_downstream(self):
         self.stands()
         go = threading.Event()
@@ -316,9 +327,7 @@ class Relays(RelayCase):
         cut = self.open(self.target(half_a_frame(BIG)))
         cut.early += cut.socket.recv(1 << 16)
         full = self.open(self.target(lambda visit: [visit.peer.send_raw(BIG) for _ in range(20)]))
-        began = time.monotonic()
         self.assertEqual(self.door.stop(), 0)
-        self.assertLess(time.monotonic() - began, 25)  # the drain's ten seconds, twice and more for a busy machine
         _, gone = self.last_frames(cut)
         self.assertTrue(gone.mid_frame)
         full.leave()
@@ -330,7 +339,6 @@ class Relays(RelayCase):
         target = self.target(record)
         waiting = relay(self.port, {"url": target.url})
         wait_for(self.relays, "the relay to be under way")
-        began = time.monotonic()
         self.door.process.kill(signal.SIGTERM)
         self.assertEqual(silent.closed()[0], 1001)
         silent.leave()
@@ -341,7 +349,6 @@ class Relays(RelayCase):
         self.assertEqual(int.from_bytes(payload[:2], "big"), 1001)
         waiting.leave()
         self.assertEqual(self.door.process.wait(), 0)
-        self.assertLess(time.monotonic() - began, 8)  # nobody had to be waited for
 
     def page(self, wait):
         """A page that is answered when `wait` is set."""

@@ -547,6 +547,20 @@ class DropIn(Case):
         self.assertEqual(len(self.vendor.stats()["abp"]["last_logins"]), logins)
         self.assertEqual(daemon.stop(), 0)  # in the middle of a growth
 
+    def test_names_that_apps_make_up_keep_no_channel_from_others(self):
+        daemon = self.stage(apis=("abp",), settings='channels: [orders]')
+        for k in range(8):
+            self.assertEqual(self.abp(daemon, [f"x{k}-{i}" for i in range(10)] + ["no channel"]).login["channels"], [])
+        logins = self.vendor.stats()["abp"]["last_logins"]
+        self.assertLessEqual(len(logins), 5)
+        bets = self.abp(daemon, ["bets"])
+        self.assertEqual(bets.login["channels"], ["bets"])
+        self.vendor.emit({"api": "abp", "channel": "bets", "event": "UPDATE", "payload": {"betId": 1}, "book": False})
+        bets.data(1)
+        wait_for(lambda: self.vendor.sessions("abp") == 1, "one session upstream")
+        self.assertNotIn("session DOWN", daemon.process.log())
+        self.assertFalse(daemon.all_events("channel=gap"))
+
     # --- who may -----------------------------------------------------------------------------------------------------------------
 
     CLIENTS = ("clients:\n  - {name: risk, token: risk-token, allow: [events]}\n  - {name: trader, token: trader-token, allow: [trade]}\n"

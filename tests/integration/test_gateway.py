@@ -11,6 +11,7 @@ import threading
 import time
 
 from harness import BIN, Case, main, request, wait_for
+from relay_harness import sanitized
 from scripted_upstream import ScriptedUpstream, answer
 
 
@@ -106,7 +107,8 @@ class Gateway(Case):
         self.assertEqual(connection.getresponse().read(), str(size).encode())
         with open(f"/proc/{daemon.process.pid}/status", encoding="utf-8") as f:
             peak = next(int(line.split()[1]) for line in f if line.startswith("VmHWM:"))
-        self.assertLess(peak, 120 << 10)
+        if not sanitized(daemon.process.pid):
+            self.assertLess(peak, 120 << 10)
 
     def test_head_expect_continue_and_pipelining_work(self):
         upstream = self.upstream(lambda r, c: answer(200, b"" if r.method == "HEAD" else b"ab", "Content-Length: 2", length=False) if r.method == "HEAD" else answer(200, r.target))

@@ -60,12 +60,14 @@ class Rabbit(Case):
         def more():
             try:  # the queue may not be declared yet, its leader not elected after a restart
                 channel = self.channel()
-                while True:
-                    method, properties, body = channel.basic_get(queue)
+                channel.basic_qos(prefetch_count=500)
+                for method, properties, body in channel.consume(queue, inactivity_timeout=0.3):
                     if method is None:
-                        return condition(got)
+                        break
                     got.append((method, properties, body))
                     channel.basic_ack(method.delivery_tag)
+                channel.cancel()
+                return condition(got)
             except pika.exceptions.AMQPError:
                 return False
         wait_for(more, f"messages in {queue}", deadline, every=0.2)

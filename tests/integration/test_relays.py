@@ -142,6 +142,15 @@ class Relays(RelayCase):
                 self.assertTrue(client.end_and_leave())
         self.wait_no_relays()
 
+    def test_an_app_that_leaves_its_socket_open_after_the_close_frames_is_given_the_end(self):
+        self.world()
+        client = self.open(self.target(record))
+        client.close(4999, "enough")
+        self.assertEqual(client.closed(), (4999, "enough"))
+        self.assertTrue(client.end())
+        self.wait_no_relays()
+        self.assertNotIn("not over in time", self.door.process.log())
+
     def test_frames_right_behind_the_connect_message_are_not_lost(self):
         self.world()
         target = self.target(record)
@@ -276,9 +285,8 @@ class Relays(RelayCase):
         self.assertEqual(json.loads(client.payload(TEXT))["type"], "connected")
         client.leave()
 
-    def test_silence_for_ten_seconds_is_closed_with_1008(self):
+    def test_silence_and_pings_alone_are_closed_with_1008(self):
         self.world()
-        began = time.monotonic()
         silent, pinging = connect(self.port, "/scraping/ws"), connect(self.port, "/scraping/ws")
         stop = threading.Event()
         def ping():
@@ -291,7 +299,6 @@ class Relays(RelayCase):
         pings.start()
         try:
             self.assertEqual(silent.closed()[0], 1008)
-            self.assertGreater(time.monotonic() - began, 9)
             while True:  # pings are no connect message
                 frame, payload = pinging.frame()
                 if frame.opcode != PONG:

@@ -215,9 +215,17 @@ class Streams(AmqpTest):
         channel = self.exchange("quiet")
         stream = self.open(exchange="quiet", heartbeat=1)
         stream.event()
-        time.sleep(4)  # the broker gives up after two to three silent seconds
+        before = self.heard_by_broker()
+        # Eight bytes a heartbeat (AMQP 0-9-1, 4.2.7); the broker gives up after two to three silent seconds.
+        self.wait_for(lambda: self.heard_by_broker() >= before + 10 * 8, "no heartbeats")
         channel.basic_publish("quiet", "n", b"still here")
         self.assertEqual(stream.event()[1]["body"], "still here")
+
+
+    def heard_by_broker(self):
+        """Bytes of the one connection that is no test's own."""
+        rows = [line.split("\t") for line in BROKER.ctl("list_connections", "timeout", "recv_oct").splitlines()]
+        return next(int(row[1]) for row in rows if row[0] == "1")
 
 
 class Refusals(AmqpTest):

@@ -17,6 +17,10 @@ Now now() {
   return {SteadyClock::now(), wall_now()};
 }
 
+bool holds(const std::vector<Named>& all, const std::string& name) {
+  return std::any_of(all.begin(), all.end(), [&](const Named& one) { return one.name == name; });
+}
+
 }  // namespace
 
 Ledger::Ledger(Parts parts)
@@ -26,11 +30,14 @@ Ledger::Ledger(Parts parts)
       secrets_(std::move(parts.secrets)),
       life_({parts.retry, *this, std::move(parts.opening_gap), std::random_device{}()}) {}
 
+void Ledger::keep_names(const std::vector<Named>& names, std::string_view gone_for) {
+  std::vector<Named> kept = names_;
+  std::erase_if(kept, [&](const Named& one) { return !holds(names, one.name); });
+  set_names(std::move(kept), gone_for);
+}
+
 void Ledger::set_names(std::vector<Named> names, std::string_view gone_for) {
   std::vector<Named> before = std::exchange(names_, std::move(names));
-  const auto holds = [](const std::vector<Named>& all, const std::string& name) {
-    return std::any_of(all.begin(), all.end(), [&](const Named& one) { return one.name == name; });
-  };
   for (const Named& one : before) {
     if (holds(names_, one.name)) continue;
     one.open->up = false;

@@ -60,6 +60,8 @@ class Ledger final : private Voice {
   // Who asks for the relay. One that is gone hears that it is DOWN for `gone_for`; a new one what the state
   // is.
   void set_names(std::vector<Named> names, std::string_view gone_for);
+  // Of those that ask for it, these alone go on doing so.
+  void keep_names(const std::vector<Named>& names, std::string_view gone_for);
   // Nothing is told or counted from now on.
   void fall_silent();
 

@@ -1,5 +1,7 @@
 #include "bridges/scraping/standing/standing.hpp"
 
+#include "daemon/base/countdown.hpp"
+
 #include <algorithm>
 
 #include <boost/asio/io_context.hpp>
@@ -147,11 +149,15 @@ void Standing::apply(const config::Config& config, const std::string& opening_ga
     entry->job->ledger().set_names({}, "reload");
     remove(std::move(entry), [] {});
   }
-  for (const auto& entry : entries_) {
-    const auto one =
-        std::find_if(all.begin(), all.end(), [&](const Wanted& w) { return w.relay == entry->relay; });
-    entry->job->ledger().set_names(named(*one), "reload");
-  }
+  const auto names_now = [&](const Entry& entry) {
+    return named(
+        *std::find_if(all.begin(), all.end(), [&](const Wanted& w) { return w.relay == entry.relay; }));
+  };
+  // A name that moves from one to another is let go before it is taken: its last word is its new relay's.
+  for (const auto& entry : entries_)
+    entry->job->ledger().keep_names(names_now(*entry), "reload");
+  for (const auto& entry : entries_)
+    entry->job->ledger().set_names(names_now(*entry), "reload");
   for (const Wanted* one : fresh) {
     const bool replaces = std::any_of(one->names.begin(), one->names.end(), had);
     // A poll reads what is there now, whatever was there before.
@@ -188,10 +194,7 @@ void Standing::resume() {
 }
 
 void Standing::stop(std::function<void()> stopped) {
-  auto left = std::make_shared<std::size_t>(entries_.size() + 1);
-  const auto one_done = [left, stopped = std::move(stopped)] {
-    if (--*left == 0) stopped();
-  };
+  const auto one_done = countdown(entries_.size() + 1, std::move(stopped));
   std::vector<std::unique_ptr<Entry>> before;
   before.swap(entries_);
   for (auto& entry : before)

@@ -4,6 +4,7 @@
 #include "bridges/scraping/standing/job.hpp"
 #include "bridges/scraping/standing/script.hpp"
 #include "daemon/events/json.hpp"
+#include "daemon/net/ws_close.hpp"
 
 #include <cstring>
 #include <optional>
@@ -18,7 +19,6 @@ namespace bridge55::scraping::standing {
 namespace {
 
 namespace asio = boost::asio;
-using namespace std::chrono_literals;
 using net::error_code;
 
 constexpr std::size_t kReadAtOnce = 128u << 10;
@@ -27,7 +27,6 @@ constexpr std::size_t kKeepBuffer = 1u << 20;      // a larger one, grown for a 
 constexpr std::size_t kMaxUnsent = 4u << 20;       // beyond it apps may send nothing more
 constexpr std::size_t kMaxReplies = 32u << 20;
 constexpr std::size_t kCompactFrom = 256u << 10;
-constexpr auto kCloseWithin = 1s;  // for the peer's answer to our close frame
 
 std::string connect_text(const config::Relay& relay, std::string_view api_key) {
   RelayAsk ask{relay.url, {}, {}, relay.geo, relay.agent, relay.idle_timeout};
@@ -84,6 +83,8 @@ class WebSocketJob final : public Job, private Script::Actions {
   void take_messages();
   void put(ws::Kind kind, std::string_view data);
   void flush();
+  bool write();
+  void forget_outgoing();
   void drop_stream();
   std::size_t unsent() const { return outgoing_.size() - written_; }
 
@@ -101,7 +102,7 @@ class WebSocketJob final : public Job, private Script::Actions {
   std::string outgoing_;
   std::size_t written_ = 0;  // of what is outgoing
   bool corked_ = false, writing_ = false;
-  bool torn_ = false;           // a frame was left unfinished: nothing can follow it
+  bool torn_ = false;           // what was to be sent is lost: nothing can follow it
   std::uint16_t violated_ = 0;  // close code for a violation
 };
 
@@ -138,7 +139,6 @@ awaitable<std::optional<End>> WebSocketJob::dial() {
   if (const auto* failure = std::get_if<NotDialed>(&result)) co_return Failed(end_of(*failure, *upstream));
   auto& dialed = std::get<Dialed>(result);
   stream_.emplace(std::move(dialed.stream));
-  stream_->keep_buffers(false);  // most relays are quiet most of the time
   if (stopping_) co_return Failed(End{});
   reader_ = ws::FrameReader(ws::Role::client, kMaxFrame);
   const std::span<char> room = reader_.prepare(dialed.received.size() + 1);
@@ -241,30 +241,23 @@ void WebSocketJob::answer(ws::Kind kind, std::string_view data) {
 }
 
 Sent WebSocketJob::send(ws::Kind kind, std::string_view data) {
-  if (!stream_ || !script_.is_open() || stopping_) return Sent::down;
+  if (!stream_ || !script_.is_open() || stopping_ || torn_) return Sent::down;
   if (unsent() > kMaxUnsent) return Sent::full;
-  ledger_.sent();
   put(kind, data);
-  if (script_.end()) return Sent::down;
+  if (torn_) return Sent::down;
+  ledger_.sent();
   return unsent() == 0 ? Sent::out : Sent::queued;
 }
 
 void WebSocketJob::put(ws::Kind kind, std::string_view data) {
+  if (torn_) return;
   outgoing_ += ws::frame(ws::Role::client, kind, data);
   if (!corked_) flush();
 }
 
 void WebSocketJob::flush() {
   corked_ = false;
-  if (writing_ || outgoing_.empty() || !stream_) return;
-  const iovec piece{outgoing_.data(), outgoing_.size()};
-  const net::Transfer transfer = stream_->try_write({&piece, 1});
-  written_ = transfer.bytes;
-  if (written_ == outgoing_.size() || (transfer.error && transfer.error != asio::error::would_block)) {
-    std::string().swap(outgoing_);  // where it failed, reading will tell why
-    written_ = 0;
-    return;
-  }
+  if (writing_ || !stream_ || !write()) return;
   writing_ = true;
   const auto self = std::static_pointer_cast<WebSocketJob>(shared_from_this());
   asio::co_spawn(io_, write_rest(self, connection_), [](std::exception_ptr failed) {
@@ -272,25 +265,42 @@ void WebSocketJob::flush() {
   });
 }
 
+// As much as the socket takes. True: more can go once it is writable.
+bool WebSocketJob::write() {
+  if (unsent() == 0) return false;
+  const iovec piece{outgoing_.data() + written_, unsent()};
+  const net::Transfer transfer = stream_->try_write({&piece, 1});
+  written_ += transfer.bytes;
+  torn_ = transfer.error && transfer.error != asio::error::would_block;  // reading will tell why
+  if (torn_ || unsent() == 0) {
+    forget_outgoing();
+    return false;
+  }
+  if (written_ >= kCompactFrom && written_ >= unsent()) {
+    outgoing_.erase(0, written_);
+    written_ = 0;
+  }
+  // Where TLS has to read first, the reader flushes when it has.
+  return !transfer.error || transfer.wants_write;
+}
+
 awaitable<void> WebSocketJob::write_rest(std::shared_ptr<WebSocketJob> self, std::uint64_t connection) {
-  while (connection == self->connection_ && self->unsent() > 0) {
+  bool more = true;
+  while (more) {
     const error_code error = co_await self->stream_->wait_writable();
     if (connection != self->connection_) co_return;
-    if (error) break;
-    const iovec piece{self->outgoing_.data() + self->written_, self->unsent()};
-    const net::Transfer transfer = self->stream_->try_write({&piece, 1});
-    self->written_ += transfer.bytes;
-    if (self->written_ >= kCompactFrom && self->written_ >= self->unsent()) {
-      self->outgoing_.erase(0, self->written_);
-      self->written_ = 0;
+    if (error) {
+      self->torn_ = true;
+      self->forget_outgoing();
     }
-    if (transfer.error && transfer.error != asio::error::would_block) break;
+    more = self->write();
   }
-  if (connection != self->connection_) co_return;
-  self->torn_ = self->unsent() > 0;
-  self->outgoing_.clear();
-  self->written_ = 0;
   self->writing_ = false;
+}
+
+void WebSocketJob::forget_outgoing() {
+  std::string().swap(outgoing_);
+  written_ = 0;
 }
 
 // Sends what the way we part asks for: our close frame, or the answer to the peer's.
@@ -306,26 +316,13 @@ awaitable<void> WebSocketJob::say_goodbye() {
   outgoing_ += ws::close_frame(ws::Role::client, code, "");
   flush();
   if (theirs != 0 || !stopping_) co_return;
-  const SteadyTime until = SteadyClock::now() + kCloseWithin;
-  for (;;) {
-    const std::span<char> room = reader_.prepare(4096);
-    const net::Transfer transfer = co_await stream_->read_some(room, until);
-    if (transfer.error || abandoned_) co_return;
-    reader_.commit(transfer.bytes);
-    ws::Message message;
-    ws::Violation violation;
-    auto next = reader_.next(message, violation);
-    while (next == ws::FrameReader::Next::message && message.kind != ws::Kind::close)
-      next = reader_.next(message, violation);
-    if (next != ws::FrameReader::Next::need_more) co_return;
-  }
+  co_await net::hear_close(*stream_, reader_, abandoned_);
 }
 
 void WebSocketJob::drop_stream() {
   ++connection_;
   stream_.reset();
-  std::string().swap(outgoing_);
-  written_ = 0;
+  forget_outgoing();
   writing_ = corked_ = torn_ = false;
   violated_ = 0;
 }

@@ -1,10 +1,14 @@
 // Tongues on real sockets: a feed's backpressure, journal and closes, in another protocol.
 #include "bridges/abp/dropin.hpp"
+#include "daemon/base/metrics.hpp"
 #include "daemon/dropin/session.hpp"
+#include "daemon/local/context.hpp"
 #include "daemon/local/exchange.hpp"
+#include "daemon/local/feed.hpp"
 #include "daemon/local/handler.hpp"
 #include "daemon/local/tongue.hpp"
 #include "tests/unit/local/door.hpp"
+#include "tests/unit/net/run.hpp"
 
 #include <algorithm>
 
@@ -66,7 +70,7 @@ class Paths final : public local::Handler {
   }
   Echo::Heard heard;
   std::shared_ptr<dropin::Line> line =
-      std::make_shared<dropin::Line>("abp", abp::make_dropin(), [](const auto&) {});
+      std::make_shared<dropin::Line>("abp", abp::make_dropin(), [] {});
 };
 
 class DropInEndpoint : public LocalDoor {
@@ -74,7 +78,7 @@ class DropInEndpoint : public LocalDoor {
   DropInEndpoint() {
     providers.handlers = {&paths};
     settings.http.max_frame = config::Bytes{2u << 20};
-    paths.line->granted({"\"demo\"", "{}", {"orders"}, true});
+    paths.line->granted({"\"demo\"", "{}", {"orders"}, true}, {});
     paths.line->come_up();
   }
   // Waits for so many frames; they come without the answer's head.
@@ -189,6 +193,72 @@ TEST_F(DropInEndpoint, TheWindowHoldsTheStreamAndAnAckLetsItGoOn) {
   for (std::size_t i = 1; i <= kEvents; ++i)
     ASSERT_EQ(seq_of(all[i]), i);
   until([&] { return server->consumers().front().cursor == hub->last_id(); }, "the cursor");
+}
+
+// All sessions of an upstream use one list of what they have offered in a round.
+TEST_F(DropInEndpoint, AnAppThatDiesInTheMiddleOfAWriteIsNobodyElsesConcern) {
+  config::Listen listen;
+  listen.unix_path = path("door.sock");
+  settings.listen.push_back(listen);
+  start();
+  App dying = unix_socket(path("door.sock"));  // a write to it fails as soon as it is closed
+  dying.send(
+      "GET /abp/ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+  dying.send(client_text(R"({"type":"login","apiKey":"k","reliableDelivery":true})"));
+  frames(dying, 1);
+  for (int i = 0; i < 50; ++i)
+    publish("orders", "{}");
+  App app = login(R"(,"reliableDelivery":true)");
+  dying.close();
+  events::Facts facts;
+  facts.source = "abp", facts.channel = "orders", facts.name = "UPDATE", facts.payload = "{}";
+  for (int i = 0; i < 60; ++i)
+    hub->publish(facts);
+  hub->flush();
+  ASSERT_EQ(seq_of(frames(app, 61)[60]), 60u);
+  app.send(client_text(R"({"type":"ack","seq":60})"));
+  for (int i = 0; i < 100; ++i)
+    publish("orders", "{}");
+  EXPECT_EQ(seq_of(frames(app, 161)[160]), 160u);
+}
+
+TEST(DropInFeed, BehindAClosePingsAreNoMore) {
+  class Closing final : public local::Tongue {
+   public:
+    void begin(local::Voice& voice, SteadyTime) override { voice_ = &voice; }
+    void heard(std::string_view, SteadyTime) override {}
+    void heard_binary(std::string_view, SteadyTime) override {}
+    void heard_too_much(std::uint64_t, SteadyTime) override {}
+    Take take(const events::Event&, local::Frames) override { return Take::skipped; }
+    void taken(events::EventId) override {}
+    void tick(SteadyTime) override { voice_->close(1008, "time is over"); }
+    std::string_view endpoint() const override { return "/closing"; }
+
+   private:
+    local::Voice* voice_ = nullptr;
+  };
+  boost::asio::io_context io;
+  metrics::Registry metrics;
+  tests::FakeJournal journal;
+  events::Hub hub(journal, metrics, events::Recovered{}, 1u << 20);
+  const auto context = std::make_shared<local::Context>(io, hub, metrics, local::Consumers::Effects{});
+  Pair pair = make_pair(io);
+  local::Feed::Setup setup{std::move(pair.a), local::FeedKind::websocket, {}, {}, "\r\n\r\n", {}, nullptr};
+  setup.tongue = std::make_unique<Closing>();
+  const auto feed = std::make_shared<local::Feed>(context, std::move(setup));
+  feed->start();
+  io.poll();
+  feed->tick(SteadyClock::now() + std::chrono::minutes(1));
+  io.poll();
+  char bytes[256];
+  const net::Transfer got = pair.b.try_read(bytes);
+  const auto all = frames_of({bytes, got.bytes});
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(all[0].close_code(), 1008u);
+  pair.b.close();
+  io.restart();
+  io.poll();
 }
 
 TEST_F(DropInEndpoint, StatusNamesThePathAndADrainSays1001) {

@@ -21,15 +21,17 @@ class HandOverTest : public ::testing::Test {
     return facts;
   }
   void first(const std::string& payload) {
-    if (hand_over.first_brings(facts_of(payload), now)) told.push_back(payload);
+    if (hand_over.first_brings(facts_of(payload), now).news) told.push_back(payload);
   }
   void second(const std::string& payload, bool new_channel = false) {
-    if (hand_over.second_brings(facts_of(payload), new_channel, now)) told.push_back(payload);
+    if (hand_over.second_brings(facts_of(payload), new_channel, now).news) told.push_back(payload);
   }
   void second_late(const std::string& payload) {
     if (hand_over.second_brings_late(facts_of(payload), now)) told.push_back(payload);
   }
-  HandOver::Release release = [this](const events::Facts& facts) { told.emplace_back(facts.payload); };
+  HandOver::Release release = [this](const events::Facts& facts, std::uint64_t) {
+    told.emplace_back(facts.payload);
+  };
   using Told = std::vector<std::string>;
 
   HandOver hand_over;
@@ -95,9 +97,9 @@ TEST_F(HandOverTest, HeldEventsKeepEveryField) {
   events::Facts facts = facts_of("{\"a\" : 1}");
   facts.key = "k", facts.seq = "7", facts.ts = "5", facts.subscription = "2", facts.old = "[]",
   facts.raw = "{raw}";
-  EXPECT_FALSE(hand_over.second_brings(facts, false, now));
+  EXPECT_FALSE(hand_over.second_brings(facts, false, now).news);
   int seen = 0;
-  hand_over.release_all([&](const events::Facts& held) {
+  hand_over.release_all([&](const events::Facts& held, std::uint64_t) {
     ++seen;
     EXPECT_EQ(held.source, "abp");
     EXPECT_EQ(held.channel, "orders");
@@ -112,6 +114,21 @@ TEST_F(HandOverTest, HeldEventsKeepEveryField) {
     EXPECT_NE(held.raw.data(), facts.raw.data());
   });
   EXPECT_EQ(seen, 1);
+}
+
+TEST_F(HandOverTest, ATicketTellsWhichArrivalOfTheSecondWaitsAndWhichIsTold) {
+  const auto held = [this](const char* payload) {
+    return hand_over.second_brings(facts_of(payload), false, now).ticket;
+  };
+  const std::uint64_t a = held("a"), b = held("b"), again = held("a"), c = held("c");
+  EXPECT_TRUE(a != 0 && b != 0 && again != a && c != 0);
+  EXPECT_EQ(hand_over.first_brings(facts_of("b"), now).ticket, b);
+  EXPECT_EQ(hand_over.first_brings(facts_of("a"), now).ticket, a);
+  EXPECT_EQ(hand_over.first_brings(facts_of("new"), now).ticket, 0u);
+  EXPECT_EQ(held("new"), 0u);  // a twin
+  std::vector<std::uint64_t> released;
+  hand_over.release_all([&](const events::Facts&, std::uint64_t ticket) { released.push_back(ticket); });
+  EXPECT_EQ(released, (std::vector<std::uint64_t>{again, c}));
 }
 
 TEST_F(HandOverTest, WhatIsHeldIsBounded) {

@@ -50,7 +50,7 @@ TEST_F(DropInSession, TheConfirmationHasTheVendorsShape) {
 }
 
 TEST_F(DropInSession, AnUpstreamThatTellsLittleStillMakesAWholeConfirmation) {
-  line->granted({});
+  line->granted({}, now);
   line->come_up();
   begin();
   hear(R"({"type":"login","channels":["bets"]})");

@@ -80,16 +80,15 @@ inline events::EventPtr gap(events::EventId id, std::string_view payload,
 class DropInStage : public ::testing::Test {
  protected:
   explicit DropInStage(bool mm = false)
-      : line(std::make_shared<dropin::Line>(
-            mm ? "mm" : "abp", mm ? mm::make_dropin() : abp::make_dropin(),
-            [this](const std::vector<std::string>& channels) { growths.push_back(channels); })) {
+      : line(std::make_shared<dropin::Line>(mm ? "mm" : "abp", mm ? mm::make_dropin() : abp::make_dropin(),
+                                            [this] { growths.push_back(line->next_channels()); })) {
     settings.kind = mm ? config::UpstreamKind::mm : config::UpstreamKind::abp;
     settings.name = line->source();
     line->configured(settings);
   }
 
   void upstream_up(std::vector<std::string> channels = {"orders", "bets", "emergency"}) {
-    line->granted(dropin::Granted{R"("demo")", R"({"global":[]})", std::move(channels), true});
+    line->granted(dropin::Granted{R"("demo")", R"({"global":[]})", std::move(channels), true}, now);
     line->come_up();
     line->admit(now);
   }

@@ -54,6 +54,19 @@ TEST(DropInUnacked, MemoryIsBoundedAndThePlaceNeverRunsAhead) {
   EXPECT_EQ(unacked.acknowledge_through(100'000), 1'000'000u);
 }
 
+TEST(DropInUnacked, WithAWindowEachMessageIsKnownByItsSeqHoweverLongTheFirstStaysOpen) {
+  dropin::Unacked unacked;
+  unacked.sent(1, 10);
+  for (std::uint64_t seq = 2; seq <= 20'000; ++seq) {
+    unacked.sent(seq, seq * 10);
+    if (seq <= 50) continue;
+    EXPECT_EQ(unacked.acknowledge(std::array<std::uint64_t, 1>{seq - 49}), 0u);
+    ASSERT_EQ(unacked.open(), 50u) << seq;
+  }
+  EXPECT_EQ(unacked.acknowledge_through(10'000), 199'510u);
+  EXPECT_EQ(unacked.acknowledge_through(20'000), 200'000u);
+}
+
 TEST(DropInUnacked, AgreesWithAPlainModelOnRandomAcks) {
   std::mt19937 random(55);
   for (int round = 0; round < 200; ++round) {

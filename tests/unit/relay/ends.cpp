@@ -5,6 +5,8 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <boost/asio/error.hpp>
@@ -29,6 +31,17 @@ Pair tcp_pair(asio::io_context& io) {
   const int server = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
   ::close(listener);
   return {net::Stream(io, client), net::Stream(io, server)};
+}
+
+Pair connection(asio::io_context& io, Wire wire, Buffers buffers) {
+  Pair pair = wire == Wire::pair ? make_pair(io) : tcp_pair(io);
+  const int bytes = 64 << 10;
+  for (const net::Stream* stream : {&pair.a, &pair.b}) {
+    if (buffers == Buffers::as_they_are) break;
+    EXPECT_EQ(::setsockopt(stream->descriptor(), SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes), 0);
+    EXPECT_EQ(::setsockopt(stream->descriptor(), SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes), 0);
+  }
+  return pair;
 }
 
 struct Contexts {
@@ -57,6 +70,21 @@ awaitable<void> answer(net::Stream& server, std::shared_ptr<net::TlsContext> con
 
 }  // namespace
 
+std::size_t kernel_holds(Wire wire, Buffers buffers) {
+  asio::io_context io;
+  Pair pair = connection(io, wire, buffers);
+  const std::string bytes(16u << 10, 'x');
+  const iovec piece{const_cast<char*>(bytes.data()), bytes.size()};
+  pollfd room{pair.a.descriptor(), POLLOUT, 0};
+  std::size_t held = 0;
+  while (::poll(&room, 1, 100) == 1) {  // what one socket has sent on makes room again
+    const net::Transfer transfer = pair.a.try_write({&piece, 1});
+    held += transfer.bytes;
+    if (transfer.error && transfer.error != asio::error::would_block) break;
+  }
+  return held;
+}
+
 void Peer::work() {
   while (!has_said_all() && stream.is_open()) {
     const iovec piece{to_say.data() + said, to_say.size() - said};
@@ -73,10 +101,9 @@ void Peer::work() {
   }
 }
 
-Joined::Joined(Wire wire, std::string from_app, std::string from_far)
+Joined::Joined(Wire wire, std::string from_app, std::string from_far, Buffers buffers)
     : app(net::Stream(io)), far(net::Stream(io)) {
-  Pair near = wire == Wire::pair ? make_pair(io) : tcp_pair(io);
-  Pair beyond = wire == Wire::pair ? make_pair(io) : tcp_pair(io);
+  Pair near = connection(io, wire, buffers), beyond = connection(io, wire, buffers);
   if (wire == Wire::tls) {
     static const Contexts contexts;
     run(io, greet(beyond.a, contexts.client), answer(beyond.b, contexts.server));

@@ -18,6 +18,11 @@ namespace bridge55::test {
 
 enum class Wire { pair, tcp, tls };
 
+// What the kernel keeps for a socket, either way; the system's own choice is megabytes.
+enum class Buffers { as_they_are, small };
+// How many bytes go into a connection that nobody reads: a side of such a tunnel, without the tunnel.
+std::size_t kernel_holds(Wire wire, Buffers buffers);
+
 // One peer: what it has heard, and what it still wants to say.
 struct Peer {
   explicit Peer(net::Stream given) : stream(std::move(given)) {}
@@ -35,7 +40,8 @@ struct Peer {
 
 class Joined {
  public:
-  explicit Joined(Wire wire, std::string from_app = {}, std::string from_far = {});
+  explicit Joined(Wire wire, std::string from_app = {}, std::string from_far = {},
+                  Buffers buffers = Buffers::as_they_are);
   ~Joined();
 
   // Runs the loop and both peers until it holds; false after 20 s.

@@ -1,12 +1,16 @@
 // How a tunnel ends.
+#include "daemon/net/edges.hpp"
 #include "daemon/net/ws_frames.hpp"
 #include "daemon/net/ws_tracker.hpp"
+#include "tests/unit/net/run.hpp"
 #include "tests/unit/relay/ends.hpp"
 #include "tests/unit/relay/frames.hpp"
 
+#include <optional>
 #include <utility>
 
 #include <boost/asio/error.hpp>
+#include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
 
 namespace bridge55::test {
@@ -314,6 +318,98 @@ TEST_P(TunnelEnd, AHalfClosedAppStillHearsTheAnswerToWhatItSaid) {
   joined.far.say(far_frame("still here") + close_to_app(1000, ""));
   ASSERT_TRUE(
       joined.until([&] { return joined.app.heard == far_frame("still here") + close_to_app(1000, ""); }));
+}
+
+TEST_P(TunnelEnd, PeersThatHaveSaidTheirCloseFramesAndKeepTheirSocketsAreGivenTheEnd) {
+  for (const bool app_first : {true, false}) {
+    Joined joined(GetParam());
+    const std::string from_app = app_frame("a") + app_frame(close_payload(1000), 8);
+    const std::string from_far = far_frame("f") + close_to_app(1000, "");
+    (app_first ? joined.app : joined.far).say(app_first ? from_app : from_far);
+    ASSERT_TRUE(joined.until([&] { return !(app_first ? joined.far : joined.app).heard.empty(); }));
+    (app_first ? joined.far : joined.app).say(app_first ? from_far : from_app);
+    ASSERT_TRUE(joined.until([&] { return joined.end && joined.app.ended && joined.far.ended; }));
+    EXPECT_EQ(joined.app.ended, asio::error::eof);
+    EXPECT_EQ(joined.far.ended, asio::error::eof);
+    EXPECT_EQ(joined.app.heard, from_far);
+    EXPECT_EQ(joined.far.heard, from_app);
+    EXPECT_EQ(joined.end->why, app_first ? "the app closed it" : "the far side closed it");
+  }
+}
+
+TEST_P(TunnelEnd, ADrainIsOverWhenBothHaveAnsweredThoughTheyKeepTheirSockets) {
+  Joined joined(GetParam());
+  joined.tunnel.lock()->close(1001, "shutting down", SteadyClock::now() + seconds(15));
+  ASSERT_TRUE(joined.until([&] { return !joined.app.heard.empty() && !joined.far.heard.empty(); }));
+  joined.app.say(app_frame(close_payload(1001), 8));
+  joined.far.say(close_to_app(1001, ""));
+  ASSERT_TRUE(joined.until([&] { return joined.end && joined.app.ended && joined.far.ended; }));
+  EXPECT_EQ(joined.app.ended, asio::error::eof);
+  EXPECT_EQ(joined.far.ended, asio::error::eof);
+  EXPECT_EQ(joined.end->why, "closed here with 1001: shutting down");
+}
+
+TEST_P(TunnelEnd, AnAppThatIsGoneDoesNotKeepAFarSideThatHasAnsweredAndDoesNotClose) {
+  Joined joined(GetParam());
+  joined.app.stream.close();
+  ASSERT_TRUE(joined.until([&] { return !joined.far.heard.empty(); }));
+  joined.far.say(close_to_app(1001, ""));
+  ASSERT_TRUE(joined.until([&] { return joined.end && joined.far.ended; }));
+  EXPECT_EQ(joined.far.ended, asio::error::eof);
+  EXPECT_EQ(joined.end->why, "the app is gone");
+}
+
+// Bytes for a closed socket would be answered with RST, and what the kernel still has for the app would be
+// gone.
+TEST_P(TunnelEnd, AnAppThatReadsLaterThanTheEndStillHearsAll) {
+  Joined joined(GetParam(), {}, {}, Buffers::small);
+  // More than the app's own kernel takes unread, and less than both sides' do.
+  const std::size_t size = kernel_holds(GetParam(), Buffers::small) / 4 * 3;
+  const std::string said = far_frame(std::string(size, 'x')) + close_to_app(1000, "");
+  joined.app.reads = false;
+  joined.app.say(app_frame(close_payload(1000), 8));
+  joined.far.say(said);
+  ASSERT_TRUE(joined.until([&] { return static_cast<bool>(joined.far.ended); }));
+  const SteadyTime later = SteadyClock::now() + std::chrono::milliseconds(1500);
+  ASSERT_TRUE(joined.until([&] { return SteadyClock::now() > later; }));
+  joined.app.say(app_frame("what nobody may say any more"));
+  joined.turns(20);
+  joined.app.reads = true;
+  ASSERT_TRUE(joined.until([&] { return joined.app.ended && joined.end; }));
+  EXPECT_EQ(joined.app.heard.size(), said.size());
+  EXPECT_TRUE(joined.app.heard == said);
+  EXPECT_EQ(joined.app.ended, asio::error::eof);
+}
+
+class Deaf final : public net::EdgeWaiter {
+  void edge(int, net::Edges) override {}
+};
+
+// The second registration of a descriptor fails as one does for want of memory.
+TEST(TunnelEdges, ASocketWhoseReadinessTheKernelDoesNotTellIsASideThatIsGone) {
+  asio::io_context io;
+  Pair near = make_pair(io), beyond = make_pair(io);
+  net::EdgePoller& poller = net::edges_of(io);
+  const net::EdgePlace taken = poller.add(near.b.descriptor(), std::make_shared<Deaf>(), 0);
+  Peer far(std::move(beyond.b));
+  std::optional<local::TunnelEnd> end;
+  std::make_shared<local::Tunnel>(io, local::Tunnel::Setup{std::move(near.b),
+                                                           std::move(beyond.a),
+                                                           {},
+                                                           {},
+                                                           nullptr,
+                                                           [&](const local::TunnelEnd& how) { end = how; }})
+      ->start();
+  const SteadyTime limit = SteadyClock::now() + seconds(20);
+  while (!end && SteadyClock::now() < limit) {
+    io.run_one_for(std::chrono::milliseconds(1));
+    far.work();
+    if (!far.heard.empty() && far.to_say.empty()) far.say(close_to_app(1001, ""));
+  }
+  poller.remove(taken);
+  ASSERT_TRUE(end);
+  EXPECT_TRUE(end->why.starts_with("the app is gone")) << end->why;
+  EXPECT_EQ(masked_close(far.heard).code, 1001);
 }
 
 INSTANTIATE_TEST_SUITE_P(Over, TunnelEnd, testing::Values(Wire::pair, Wire::tcp, Wire::tls),

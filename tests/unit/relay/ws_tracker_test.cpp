@@ -15,21 +15,20 @@ using ws::WsTracker;
 // What a tracker says after some bytes, worked out a byte at a time and without any state but the bytes
 // themselves.
 struct Said {
-  bool between = true, in_message = false, close_begun = false, close_passed = false, lost = false;
+  bool between = true, close_begun = false, close_passed = false, lost = false;
   std::uint16_t code = 0;
   std::uint64_t frames = 0;
   bool operator==(const Said&) const = default;
 };
 
 Said said_by(const WsTracker& tracker) {
-  return {tracker.between_frames(), tracker.in_message(), tracker.close_begun(), tracker.close_passed(),
-          tracker.lost(),           tracker.close_code(), tracker.frames()};
+  return {tracker.between_frames(), tracker.close_begun(), tracker.close_passed(),
+          tracker.lost(),           tracker.close_code(),  tracker.frames()};
 }
 
 std::ostream& operator<<(std::ostream& out, const Said& said) {
-  return out << "between " << said.between << " message " << said.in_message << " begun " << said.close_begun
-             << " passed " << said.close_passed << " lost " << said.lost << " code " << said.code
-             << " frames " << said.frames;
+  return out << "between " << said.between << " begun " << said.close_begun << " passed " << said.close_passed
+             << " lost " << said.lost << " code " << said.code << " frames " << said.frames;
 }
 
 Said reference(std::string_view stream) {
@@ -47,7 +46,6 @@ Said reference(std::string_view stream) {
     std::uint64_t size = extra == 0 ? length : 0;
     for (std::size_t i = 0; i < extra; ++i)
       size = size * 256 + byte(at + 2 + i);
-    if (opcode < 8) said.in_message = (byte(at) & 128) == 0;
     if (size >= std::uint64_t{1} << 63) {
       said.lost = true;
       return said;
@@ -122,7 +120,6 @@ TEST(WsTracker, FragmentsWithControlFramesBetweenThemAreOneMessage) {
   expect_same_in_every_split(stream);
   EXPECT_EQ(walked(stream).fault(), "");
   const WsTracker inside = walked(far_frame("one", 1, false) + far_frame("ping", 9));
-  EXPECT_TRUE(inside.in_message());
   EXPECT_TRUE(inside.between_frames());  // a close frame may stand here (RFC 6455, 5.4)
 }
 

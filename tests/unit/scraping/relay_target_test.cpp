@@ -34,7 +34,7 @@ TEST(ViaTarget, IsTheUrlAsItWasWritten) {
   EXPECT_EQ(socket->url, "wss://host:8443/a%2Fb/../c?token=x&y=%7e");
   EXPECT_TRUE(via_target("/via/ws://h")->web_socket);
   EXPECT_FALSE(via_target("/via/https://[::1]/")->web_socket);
-  EXPECT_EQ(via_target("/via/HTTP://h?q")->url, "HTTP://h?q");
+  EXPECT_EQ(via_target("/via/HTTP://h?q")->url, "http://h?q");
 }
 
 TEST(ViaTarget, NothingElseIsOne) {

@@ -1,5 +1,7 @@
 #include "bridges/upstream/acks.hpp"
 
+#include "bridges/source.hpp"
+
 #include <gtest/gtest.h>
 
 namespace bridge55 {
@@ -48,6 +50,19 @@ TEST(Acks, ADroppedRedeliveryWaitsForWhatWasTakenBefore) {
   EXPECT_EQ(acks.durable(10).size(), 2u);
   acks.repeated("1", "orders", "7");
   EXPECT_EQ(acks.durable(0).size(), 1u);
+}
+
+TEST(Acks, AProvisionalIdOpensNothingUntilItIsSettled) {
+  constexpr events::EventId kHeld = bridges::kProvisional + 1;
+  Acks acks(kTemplate);
+  acks.restart(true, false);
+  acks.taken(kHeld, "1", "orders", "7");
+  acks.repeated("1", "orders", "7");
+  acks.taken(10, "2", "orders", "7");
+  EXPECT_EQ(acks.durable(10), Messages{});
+  acks.settled(kHeld, 12);
+  EXPECT_EQ(acks.durable(11), Messages{});
+  EXPECT_EQ(acks.durable(12).size(), 3u);
 }
 
 TEST(Acks, ANewSubscriptionForgetsTheOldOnes) {

@@ -160,6 +160,16 @@ TEST_F(LifecycleTest, APauseOfOurOwnIsAGap) {
   EXPECT_EQ(did.said.back().at("reason"), "paused");
 }
 
+// Every growth of a subscription ends a session while its successor is up: a warning would wake somebody for
+// nothing.
+TEST_F(LifecycleTest, AnEndThatTheDaemonWantsIsSaidAndNotLogged) {
+  up();
+  did.logged.clear();
+  life.stopped(now);
+  EXPECT_EQ(did.said.back().event, "DOWN");
+  EXPECT_TRUE(did.logged.empty());
+}
+
 TEST_F(LifecycleTest, EverythingSaidIsJson) {
   fail(Cause::connect, "quote \" and \x01 control");
   up();
