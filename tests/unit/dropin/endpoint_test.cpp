@@ -69,8 +69,7 @@ class Paths final : public local::Handler {
     co_await local::serve_tongue(exchange, std::move(tongue));
   }
   Echo::Heard heard;
-  std::shared_ptr<dropin::Line> line =
-      std::make_shared<dropin::Line>("abp", abp::make_dropin(), [] {});
+  std::shared_ptr<dropin::Line> line = std::make_shared<dropin::Line>("abp", abp::make_dropin(), [] {});
 };
 
 class DropInEndpoint : public LocalDoor {

@@ -128,6 +128,10 @@ TEST_F(Growing, AGrowthFullOfMadeUpNamesMakesOthersWaitAndRefusesNone) {
   }
   ask(R"("bets","positions")");
   EXPECT_TRUE(voice.said.empty());
+  FakeVoice other;
+  dropin::Session late(line);
+  late.begin(other, now);
+  late.heard(R"({"type":"login","channels":["positions"]})", now);
   Channels granted{"orders", "emergency"};
   for (int i = 0; i < 5 && voice.said.empty(); ++i) {
     ASSERT_LE(growths.back().size(), 2u + 64u + 1u);
@@ -137,6 +141,7 @@ TEST_F(Growing, AGrowthFullOfMadeUpNamesMakesOthersWaitAndRefusesNone) {
     grown(granted);
   }
   EXPECT_NE(voice.last().find(R"("channels":["bets","positions"])"), std::string::npos) << voice.last();
+  EXPECT_NE(other.last().find(R"("channels":["positions"])"), std::string::npos) << other.last();
 }
 
 TEST_F(Growing, WhatIsAskedForWhileAGrowthWaitsForItsTurnIsAskedForTogether) {
