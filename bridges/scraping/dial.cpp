@@ -62,7 +62,8 @@ net::awaitable<std::optional<NotDialed>> Dial::take_place() {
   if (cancelled_) co_return Failure(broken(asio::error::operation_aborted, {}));
   gateway::Gate& gate = upstream_->gate;
   const SteadyTime asked = SteadyClock::now();
-  const gateway::Gate::Ask ask{ask_.rank, ask_.app, std::min<SteadyTime>(ask_.deadline, asked + ask_.max_wait)};
+  const gateway::Gate::Ask ask{ask_.rank, ask_.app,
+                               std::min<SteadyTime>(ask_.deadline, asked + ask_.max_wait)};
   if (!gate.enter(ask, asked, turn_, place_)) place_ = co_await gate.wait(turn_);
   upstream_->queued(std::chrono::duration_cast<std::chrono::microseconds>(SteadyClock::now() - asked));
   if (cancelled_) co_return Failure(broken(asio::error::operation_aborted, {}));
@@ -156,7 +157,8 @@ net::awaitable<Result> Dial::hear(ws::FrameReader& frames) {
         failure.message = "the scraping network closed the relay: " +
                           std::string(said.data.empty() ? "no reason given" : said.data);
       if (said.close_code != 1005) failure.close_code = said.close_code;
-      if (failure.why != Why::limited) failure.why = failure.close_code == kPolicy ? Why::refused : Why::failed;
+      if (failure.why != Why::limited)
+        failure.why = failure.close_code == kPolicy ? Why::refused : Why::failed;
       break;
     }
     if (said.kind != ws::Kind::text || !failure.said.empty()) continue;
@@ -190,7 +192,7 @@ NotDialed Dial::broken(error_code error, std::string_view doing) const {
   NotDialed failure;
   failure.close_code = kInternal;
   failure.sent = sent_;
-  failure.why = cancelled_                           ? Why::cancelled
+  failure.why = cancelled_                        ? Why::cancelled
                 : error == asio::error::timed_out ? Why::timeout
                                                   : Why::unreachable;
   failure.message = cancelled_ ? "cancelled" : std::string(doing) + ": " + error.message();

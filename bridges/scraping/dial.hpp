@@ -1,6 +1,6 @@
 // Opens one WebSocket relay through the scraping network (vendor docs, "WebSocket Protocol Reference"): waits
-// for a token of the limit, connects, upgrades, sends the connect message, waits for `connected`. What the far
-// side says behind that is handed over untouched. I/O thread only.
+// for a token of the limit, connects, upgrades, sends the connect message, waits for `connected`. What the
+// far side says behind that is handed over untouched. I/O thread only.
 #pragma once
 
 #include "daemon/gateway/gate.hpp"
@@ -36,8 +36,8 @@ struct NotDialed {
     cancelled,
   };
   Why why = Why::failed;
-  std::string message;             // in words, without secrets
-  std::string said;                // the vendor's error message as it came; empty: there was none
+  std::string message;              // in words, without secrets
+  std::string said;                 // the vendor's error message as it came; empty: there was none
   std::uint16_t close_code = 1011;  // what the vendor closed with, or would have
   std::chrono::milliseconds retry_after{0};
   bool sent = false;  // the connect message may have reached the vendor

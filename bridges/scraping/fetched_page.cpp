@@ -30,7 +30,8 @@ std::string fetch_body(const FetchAsk& ask) {
   out += '}';
   if (!ask.body.empty()) out += R"(,"body":)" + json::quoted(ask.body);
   if (ask.timeout) out += R"(,"timeout":)" + in_seconds(*ask.timeout);
-  if (ask.allow_redirects) out += std::string(R"(,"allow_redirects":)") + (*ask.allow_redirects ? "true" : "false");
+  if (ask.allow_redirects)
+    out += std::string(R"(,"allow_redirects":)") + (*ask.allow_redirects ? "true" : "false");
   return out + '}';
 }
 

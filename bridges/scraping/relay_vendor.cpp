@@ -107,7 +107,8 @@ net::awaitable<Heard> hear_message(net::Stream& stream, ws::FrameReader& frames,
       const error_code error = co_await stream.write_all(pong, until);
       if (error) co_return Heard(Goodbye{{}, 0, {}});
     } else if (said.kind == ws::Kind::close) {
-      co_return Heard(Goodbye{{}, static_cast<std::uint16_t>(said.close_code == 1005 ? 1000 : said.close_code), {}});
+      co_return Heard(
+          Goodbye{{}, static_cast<std::uint16_t>(said.close_code == 1005 ? 1000 : said.close_code), {}});
     } else if (said.kind != ws::Kind::pong) {
       const std::uint16_t code = said.kind == ws::Kind::too_large ? 1009
                                  : said.kind == ws::Kind::text    ? 1007
@@ -178,7 +179,8 @@ net::awaitable<void> RelayHandler::serve_vendor(local::Exchange& exchange, gatew
 // Signs the app in, dials and joins. `frames` holds what came behind the connect message.
 net::awaitable<std::optional<NotDialed>> RelayHandler::relay(local::Exchange& exchange,
                                                              local::Exchange::Taken& taken,
-                                                             gateway::UpstreamPtr upstream, AppMessage message,
+                                                             gateway::UpstreamPtr upstream,
+                                                             AppMessage message,
                                                              const ws::FrameReader& frames) {
   using Failure = std::optional<NotDialed>;
   const auto app = exchange.identify(message.key);

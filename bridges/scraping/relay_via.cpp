@@ -18,7 +18,8 @@ using net::error_code;
 Refusal refusal_of(const NotDialed& failure) {
   using Why = NotDialed::Why;
   Refusal refusal{502, "BAD_GATEWAY", failure.message, {}, {}};
-  const bool answered = failure.why == Why::limited || failure.why == Why::refused || failure.why == Why::failed;
+  const bool answered =
+      failure.why == Why::limited || failure.why == Why::refused || failure.why == Why::failed;
   refusal.sent = !failure.sent ? "no" : answered ? "yes" : "maybe";
   refusal.headers = {{"X-Bridge-Attempts", failure.sent ? "1" : "0"}};
   if (failure.why == Why::limited && failure.said.empty()) {
@@ -47,7 +48,9 @@ SignsIn stays_here(const local::Exchange& exchange, const gateway::Upstream& ups
 }
 
 struct Watching {
-  Watching(local::Exchange& of, std::function<void()> gone) : exchange(of) { exchange.watch(std::move(gone)); }
+  Watching(local::Exchange& of, std::function<void()> gone) : exchange(of) {
+    exchange.watch(std::move(gone));
+  }
   ~Watching() { exchange.unwatch(); }
   Watching(const Watching&) = delete;
   Watching& operator=(const Watching&) = delete;

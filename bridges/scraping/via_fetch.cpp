@@ -108,7 +108,8 @@ class ViaFetch {
         co_return;
       }
       const std::string why(fault.empty() ? "its status is none of a final answer" : fault);
-      refusal = sent(Refusal{502, "BAD_GATEWAY", "the answer of /fetch cannot be understood: " + why, {}, {}});
+      refusal =
+          sent(Refusal{502, "BAD_GATEWAY", "the answer of /fetch cannot be understood: " + why, {}, {}});
     }
     if (refusal->status == 0) refusal = Refusal{503, "DRAINING", "the daemon is stopping", {}, {}};
     count(refusal->status);
@@ -232,7 +233,8 @@ class ViaFetch {
 
   net::awaitable<void> respond(const FetchedPage& page) {
     std::string lines;
-    const std::string final_url = json::is_string(page.final_url) ? json::text(page.final_url) : std::string();
+    const std::string final_url =
+        json::is_string(page.final_url) ? json::text(page.final_url) : std::string();
     const std::string_view body = page.body();
     for (const auto& [name, value] : page.fields())
       if (!stays_behind(name, value)) gateway::append_line(lines, name, value);

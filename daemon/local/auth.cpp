@@ -105,7 +105,8 @@ const Clients::Entry* Clients::by_peer(const Peer& peer) const {
 
 bool Clients::is_token(const Header& header) const {
   if (same_ignoring_case(header.name, "x-api-key")) return by_token(header.value) != nullptr;
-  const auto bearer = same_ignoring_case(header.name, "authorization") ? bearer_token(header.value) : std::nullopt;
+  const auto bearer =
+      same_ignoring_case(header.name, "authorization") ? bearer_token(header.value) : std::nullopt;
   return bearer && by_token(*bearer) != nullptr;
 }
 
@@ -133,8 +134,7 @@ std::variant<App, Refusal> Clients::identify(const Peer& peer, const Head& head)
   return identify(peer);
 }
 
-std::variant<App, Refusal> Clients::identify(const Peer& peer, const Head& head,
-                                             std::string_view key) const {
+std::variant<App, Refusal> Clients::identify(const Peer& peer, const Head& head, std::string_view key) const {
   std::variant<App, Refusal> known = identify(peer, head);
   if (!configured_ || std::holds_alternative<App>(known)) return known;
   if (const Entry* entry = by_token(key)) return App{entry->name, entry->scopes, true};

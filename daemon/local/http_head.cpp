@@ -40,7 +40,8 @@ std::string_view target_fault(std::string_view target) {
   const std::string_view path = target.substr(0, question), query = target.substr(question);
   // Below /via/ a whole URL stands, whose host may be an IPv6 address in brackets.
   const bool url = path.starts_with("/via/");
-  if (!std::all_of(path.begin(), path.end(), [url](char c) { return path_char(c) || (url && (c == '[' || c == ']')); }))
+  if (!std::all_of(path.begin(), path.end(),
+                   [url](char c) { return path_char(c) || (url && (c == '[' || c == ']')); }))
     return "the path holds a character that must be percent-encoded";
   if (!std::all_of(query.begin(), query.end(), query_char))
     return "the query holds a character that must be percent-encoded";

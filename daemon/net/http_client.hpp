@@ -41,7 +41,7 @@ enum class HttpError {
   malformed,    // the answer breaks the rules; trouble() says which
   truncated,    // the answer was cut
   answered,     // while sending: the answer came before the request was out; read it, send no more
-  crowded,     // its turn under the cap did not come in time
+  crowded,      // its turn under the cap did not come in time
   unusable,     // URL, proxy or TLS settings cannot be used; trouble() says why
   wrong_length  // more body than the request's head announced: nothing of the piece was sent
 };

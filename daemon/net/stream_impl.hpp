@@ -27,8 +27,8 @@ struct TlsContext::Impl {
   std::unique_ptr<SSL_CTX, FreeSsl> context;
   bool verifies = false;
   std::string server_name;  // overrides the name that the caller has
-  // The newest session of each name, for the next handshake: an abbreviated one costs a tenth. The names keep a
-  // session from standing in for a check that its own handshake did not make.
+  // The newest session of each name, for the next handshake: an abbreviated one costs a tenth. The names keep
+  // a session from standing in for a check that its own handshake did not make.
   std::map<std::string, std::unique_ptr<SSL_SESSION, FreeSsl>> sessions;
 };
 
@@ -74,7 +74,7 @@ struct Stream::Impl {
   std::shared_ptr<Wait> reading, writing;
   std::shared_ptr<TlsContext> context;
   std::unique_ptr<SSL, FreeSsl> ssl;
-  unsigned at_once = 0;  // transfers since the last wait
+  unsigned at_once = 0;      // transfers since the last wait
   bool established = false;  // the handshake is done and nothing has broken it
   bool notified = false;     // close_notify is sent
   bool may_hold_more =

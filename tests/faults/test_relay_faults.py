@@ -414,6 +414,28 @@ class Relays(RelayCase):
 
     # --- garbage --------------------------------------------------------------------------------------------------------------------------
 
+    def test_floods_before_the_connect_message_end_and_hold_nobody(self):
+        self.stands()
+        pong, fragment = encode(10), encode(0, fin=False)
+        ended = []
+
+        def flood(first, endless):
+            peer = connect(self.door.port, "/scraping/ws")
+            with contextlib.suppress(OSError):
+                peer.send_raw(first)
+                while True:
+                    peer.send_raw(endless * 4096)
+            ended.append(peer)
+        floods = [threading.Thread(target=flood, args=what, daemon=True)
+                  for what in ((pong, pong), (pong, pong), (encode(TEXT, b"{", fin=False), fragment), (encode(TEXT, b"{", fin=False), fragment))]
+        for each in floods:
+            each.start()
+        self.assert_serving()
+        self.assertEqual(request("GET", self.door.url + "/healthz")[0], 200)
+        wait_for(lambda: len(ended) == len(floods), "the daemon to end those that only flood")
+        for peer in ended:
+            peer.leave(reset=True)
+
     def test_what_breaks_the_protocol_passes_or_ends_and_harms_nobody(self):
         self.stands()
         other = self.open(self.target())

@@ -144,7 +144,7 @@ std::optional<End> FetchJob::judge(const std::string& answer) {
     polled_ = Polled::blocked;
     return End{Cause::target, "blocked by the target (status " + std::string(page.status) + ")", 0, {}};
   }
-  if (page.status_code() >= 400)
+  if (page.status_code() < 200 || page.status_code() >= 400)
     return End{Cause::target, "the target answered " + std::string(page.status), 0, {}};
   return tell(page);
 }

@@ -64,7 +64,8 @@ TEST(LimiterBucket, ReserveAndFloorAreKept) {
 
 TEST(LimiterBucket, NothingIsReservedForCancelsWhereThereAreNone) {
   Bucket b;
-  b.limiter = Limiter({.rate = {.requests = 10, .window = 1s, .burst = 0}, .reserve = {}, .bucket = true, .cancels = false});
+  b.limiter = Limiter(
+      {.rate = {.requests = 10, .window = 1s, .burst = 0}, .reserve = {}, .bucket = true, .cancels = false});
   EXPECT_EQ(b.burst(Rank::read).size(), 9u);  // the floor of our own requests stays
   EXPECT_EQ(b.burst(Rank::own).size(), 1u);
 }

@@ -28,7 +28,8 @@ TEST(ConnectMessage, HoldsTheKeyAndWhatWasAskedForAndNothingElse) {
 }
 
 TEST(ConnectMessage, AnAppsKeyBecomesOursAndEveryOtherByteStays) {
-  const AppMessage app = rewritten(R"({ "apiKey" : "theirs", "url":"wss:\/\/t", "idle_timeout": 0.50e1 , "x":[1, 2]})");
+  const AppMessage app =
+      rewritten(R"({ "apiKey" : "theirs", "url":"wss:\/\/t", "idle_timeout": 0.50e1 , "x":[1, 2]})");
   EXPECT_EQ(app.text, R"({"apiKey":"ours","url":"wss:\/\/t","idle_timeout":0.50e1,"x":[1, 2]})");
   EXPECT_EQ(app.key, "theirs");
   EXPECT_EQ(app.url, "wss://t");

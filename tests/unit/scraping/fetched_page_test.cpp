@@ -20,9 +20,9 @@ TEST(FetchBody, HoldsMethodHeadersAndTheBodyAsText) {
 }
 
 TEST(FetchedPage, IsTheTextOfRawOrTheBytesOfRawJson) {
-  const FetchedPage text =
-      page_of(R"({"meta":{"status":203,"final_url":"https://e/","blocked":false,"headers":{"content-type":"text/html",)"
-              R"("x-n":7},"agent":{"id":"scraping-de1"},"bytes":3},"raw":"a\u00e9\n","raw_json":null})");
+  const FetchedPage text = page_of(
+      R"({"meta":{"status":203,"final_url":"https://e/","blocked":false,"headers":{"content-type":"text/html",)"
+      R"("x-n":7},"agent":{"id":"scraping-de1"},"bytes":3},"raw":"a\u00e9\n","raw_json":null})");
   EXPECT_EQ(text.status_code(), 203u);
   EXPECT_EQ(text.body(), "a\xc3\xa9\n");
   EXPECT_EQ(text.node_id, "scraping-de1");
@@ -31,8 +31,8 @@ TEST(FetchedPage, IsTheTextOfRawOrTheBytesOfRawJson) {
   const auto fields = text.fields();
   ASSERT_EQ(fields.size(), 2u);
   EXPECT_EQ(fields[1], (std::pair<std::string, std::string>("x-n", "7")));
-  const FetchedPage data =
-      page_of(R"({"meta":{"status":200,"blocked":true},"raw":null,"raw_json":{ "price": 1.950, "n":12345678901234567890 }})");
+  const FetchedPage data = page_of(
+      R"({"meta":{"status":200,"blocked":true},"raw":null,"raw_json":{ "price": 1.950, "n":12345678901234567890 }})");
   EXPECT_EQ(data.body(), R"({ "price": 1.950, "n":12345678901234567890 })");
   EXPECT_TRUE(data.blocked);
   EXPECT_EQ(page_of(R"({"meta":{"status":204},"raw":null,"raw_json":null})").body(), "");
@@ -49,7 +49,8 @@ TEST(FetchedPage, AHeaderThatCannotBeOneIsLeftOut) {
 }
 
 TEST(FetchedPage, WhatIsNoSuchAnswerIsSaidInWords) {
-  for (const std::string_view bad : {"", "<html>", "[]", "{}", R"({"meta":[]})", R"({"meta":{"status":"200"}})"}) {
+  for (const std::string_view bad :
+       {"", "<html>", "[]", "{}", R"({"meta":[]})", R"({"meta":{"status":"200"}})"}) {
     FetchedPage page;
     EXPECT_NE(read_fetched_page(bad, page), "") << bad;
   }

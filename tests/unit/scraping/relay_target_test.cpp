@@ -39,8 +39,9 @@ TEST(ViaTarget, IsTheUrlAsItWasWritten) {
 
 TEST(ViaTarget, NothingElseIsOne) {
   for (const std::string_view bad :
-       {"/via/", "/via", "/via/example.com", "/via/ftp://h", "/via/https:/h", "/via/https://", "/via/https:///x",
-        "/via/wss://:80/", "/via/wss://user@/x", "/via/wss%3A//h", "/viax/https://h", "/%76ia/https://h"})
+       {"/via/", "/via", "/via/example.com", "/via/ftp://h", "/via/https:/h", "/via/https://",
+        "/via/https:///x", "/via/wss://:80/", "/via/wss://user@/x", "/via/wss%3A//h", "/viax/https://h",
+        "/%76ia/https://h"})
     EXPECT_FALSE(via_target(bad)) << bad;
 }
 
@@ -100,7 +101,8 @@ TEST(SocketAsk, OneSubprotocolIsPassedOnOfSeveralTheNamedOne) {
   EXPECT_EQ(one.subprotocol, "graphql-transport-ws");
   EXPECT_EQ(one.relay.headers, (Fields{{"Sec-WebSocket-Protocol", "graphql-transport-ws"}}));
   EXPECT_EQ(asked(head_of({{"Sec-WebSocket-Protocol", "a, b"}})).subprotocol, "");
-  EXPECT_EQ(asked(head_of({{"Sec-WebSocket-Protocol", "a"}, {"Sec-WebSocket-Protocol", "b"}})).subprotocol, "");
+  EXPECT_EQ(asked(head_of({{"Sec-WebSocket-Protocol", "a"}, {"Sec-WebSocket-Protocol", "b"}})).subprotocol,
+            "");
   EXPECT_EQ(asked(head_of({{"Sec-WebSocket-Protocol", "a, b"}, {"X-Subprotocol", "b"}})).subprotocol, "b");
   EXPECT_TRUE(refused(head_of({{"Sec-WebSocket-Protocol", "a, b"}, {"X-Subprotocol", "c"}})));
   EXPECT_TRUE(refused(head_of({{"Sec-WebSocket-Protocol", "a b"}})));
