@@ -36,6 +36,8 @@ struct Upstreams::Entry : bridges::SourceHost {
       } else {
         owner.gaps_.erase(std::string(about));
       }
+      log::warning(event == "DETECTED" ? "events may be missing" : "what was missed cannot be read back",
+                   {{"source", about}, {"reason", json::text(json::find(payload, "reason"))}});
       if (event == "UNRECOVERED" && owner.watch_.events_lost) owner.watch_.events_lost(settings.name);
     }
     owner.hub_.say(channel, event, payload, about);

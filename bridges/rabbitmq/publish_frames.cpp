@@ -151,10 +151,24 @@ void PublishBatch::add(const bridges::Delivery& delivery, std::string_view excha
   body(bytes);
 }
 
+namespace {
+
+// The raw body of a relay is whatever the far side sent.
+std::string content_type_of(const bridges::Delivery& delivery) {
+  const events::Facts& facts = delivery.event->facts();
+  if (delivery.body != config::BodyMode::raw || facts.relay.empty()) return "application/json";
+  const std::string_view told = json::find(facts.relay, "content_type");
+  if (json::is_string(told)) return json::text(told);
+  if (facts.base64) return "application/octet-stream";
+  return facts.payload == facts.raw ? "application/json" : "text/plain";
+}
+
+}  // namespace
+
 void PublishBatch::properties(const bridges::Delivery& delivery) {
   const events::Event& event = *delivery.event;
   put(heads_, kFlags);
-  put_short(heads_, "application/json");
+  put_short(heads_, content_type_of(delivery));
   headers(event);
   heads_.push_back(kPersistent);
   put_message_id(heads_, event.message_id());

@@ -69,13 +69,13 @@ std::optional<std::variant<unsigned, Refusal>> RelayHandler::find(const local::H
   if (get && vendor_socket(target.path)) return 0u;
   if (!head.target.starts_with(kVia)) return {};
   if (!via_target(head.target))
-    return Refusal{404,
-                   "NOT_FOUND",
-                   "expected /via/ and a whole URL behind it, such as /via/https://example.com/page",
-                   sandbox_headers(),
-                   {}};
+    return sandboxed({404,
+                      "NOT_FOUND",
+                      "expected /via/ and a whole URL behind it, such as /via/https://example.com/page",
+                      {},
+                      {}});
   if (head.get("sec-fetch-mode") == "navigate")
-    return Refusal{403, "FORBIDDEN", "a browser does not open pages of a target here", sandbox_headers(), {}};
+    return sandboxed({403, "FORBIDDEN", "a browser does not open pages of a target here", {}, {}});
   return 0u;
 }
 

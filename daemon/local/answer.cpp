@@ -15,7 +15,7 @@ struct Phrase {
   std::string_view reason;
   std::string_view proxy_error;  // RFC 9209, 2.3
 };
-constexpr std::array<Phrase, 30> kPhrases = {{{101, "Switching Protocols", ""},
+constexpr std::array<Phrase, 31> kPhrases = {{{101, "Switching Protocols", ""},
                                               {200, "OK", ""},
                                               {201, "Created", ""},
                                               {202, "Accepted", ""},
@@ -36,6 +36,7 @@ constexpr std::array<Phrase, 30> kPhrases = {{{101, "Switching Protocols", ""},
                                               {409, "Conflict", "http_request_error"},
                                               {410, "Gone", "http_request_error"},
                                               {413, "Content Too Large", "http_request_error"},
+                                              {415, "Unsupported Media Type", "http_request_error"},
                                               {417, "Expectation Failed", "http_request_error"},
                                               {421, "Misdirected Request", "http_request_denied"},
                                               {422, "Unprocessable Content", "http_request_error"},

@@ -115,7 +115,7 @@ net::awaitable<void> serve_tongue(Exchange& exchange, std::unique_ptr<Tongue> to
     refusal = check_upgrade(exchange.head);
   } else {
     refusal = Refusal{
-        426, "BAD_REQUEST", "this path is a WebSocket's; open it as one", {{"Upgrade", "websocket"}}, {}};
+        426, "BAD_REQUEST", "this path is a WebSocket's; open it as one", {{"Upgrade", "websocket"}, {"Connection", "Upgrade"}}, {}};
   }
   if (refusal) {
     co_await exchange.refuse(*refusal);

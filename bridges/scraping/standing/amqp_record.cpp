@@ -78,7 +78,7 @@ End read_amqp_error(std::string_view data) {
   if (std::from_chars(code.data(), code.data() + code.size(), number).ec == std::errc{})
     end.close_code = number;
   if (speaks_of_limit(words)) end.cause = Cause::limited;
-  if (speaks_of_key(words)) end.cause = Cause::refused;
+  if (speaks_of_key(words) || speaks_of_access(words)) end.cause = Cause::refused;
   return end;
 }
 

@@ -30,6 +30,11 @@ bool speaks_of_key(std::string_view words) {
   return text.find("api key") != text.npos || text.find("apikey") != text.npos;
 }
 
+bool speaks_of_access(std::string_view words) {
+  const std::string text = lower(words);
+  return text.find("access_refused") != text.npos || text.find("access refused") != text.npos;
+}
+
 bool speaks_of_limit(std::string_view words) {
   return lower(words).find("rate limit") != std::string::npos;
 }

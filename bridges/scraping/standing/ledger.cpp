@@ -179,6 +179,9 @@ void Ledger::say_to(const Named& named, std::string_view channel, std::string_vi
         .counter("bridge55_gaps_total", "Gaps in what upstream told, by what became of them.",
                  {{"source", relay_.upstream}, {"result", result}})
         .add();
+    log::warning(
+        event == "DETECTED" ? "what the relay said may be missing" : "what the relay said meanwhile is lost",
+        {{"relay", named.name}, {"reason", json::text(json::find(payload, "reason"))}});
   }
   if (channel != "session") return;
   const auto write = event == "DOWN" || event == "REJECTED" ? &log::warning : &log::info;

@@ -125,6 +125,38 @@ std::string text(amqp_bytes_t bytes) {
   return {static_cast<const char*>(bytes.bytes), bytes.len};
 }
 
+TEST(PublishFrames, TheRawBodyOfARelayKeepsItsOwnContentType) {
+  const auto type_of = [](std::string_view relay, std::string_view payload, std::string_view raw, bool base64,
+                          config::BodyMode body) {
+    events::Facts facts;
+    facts.source = "scraping";
+    facts.channel = "partner";
+    facts.name = "MESSAGE";
+    facts.relay = relay;
+    facts.payload = payload;
+    facts.raw = raw;
+    facts.base64 = base64;
+    PublishBatch batch(131072);
+    bridges::Delivery one;
+    one.event = events::Event::make({1, 2, {}}, facts);
+    one.routing_key = "k";
+    one.body = body;
+    batch.add(one, "x");
+    Decoder decoder;
+    const auto messages = decoder.decode(bytes_of(batch));
+    return text(messages.at(0).properties.content_type);
+  };
+  constexpr auto raw = config::BodyMode::raw;
+  EXPECT_EQ(type_of(R"({"content_type":"application/xml"})", R"("<x/>")", "<x/>", false, raw),
+            "application/xml");
+  EXPECT_EQ(type_of(R"({"node_id":"n"})", R"({"a":1})", R"({"a":1})", false, raw), "application/json");
+  EXPECT_EQ(type_of(R"({"content_type":null})", R"("hi")", "hi", false, raw), "text/plain");
+  EXPECT_EQ(type_of(R"({"node_id":"n"})", "AAE=", "ab", true, raw), "application/octet-stream");
+  EXPECT_EQ(type_of(R"({"content_type":"application/xml"})", R"("<x/>")", "<x/>", false,
+                    config::BodyMode::envelope),
+            "application/json");
+}
+
 TEST(PublishFrames, EveryPropertyIsWhatTheContractSays) {
   PublishBatch batch(131072);
   batch.add(delivery(make_event(R"({"a":1})")), "bridge55.events");

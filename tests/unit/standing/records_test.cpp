@@ -59,6 +59,8 @@ TEST(AmqpRecord, AnErrorSaysWhoseItIs) {
   EXPECT_EQ(end.reason, "the scraping network ended the stream: agent error: connection refused");
   EXPECT_EQ(read_amqp_error(R"({"message":"Rate limit exceeded"})").cause, Cause::limited);
   EXPECT_EQ(read_amqp_error(R"({"message":"Invalid API key"})").cause, Cause::refused);
+  EXPECT_EQ(read_amqp_error(R"({"message":"agent error: 403 ACCESS_REFUSED - Login was refused"})").cause,
+            Cause::refused);
   EXPECT_EQ(read_amqp_error("noise").cause, Cause::agent);
 }
 
