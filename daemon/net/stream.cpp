@@ -145,6 +145,7 @@ Transfer Stream::try_write(std::span<const iovec> from) {
 
 awaitable<error_code> Stream::Impl::wait(bool for_write, std::optional<SteadyTime> deadline) {
   if (!socket.is_open()) co_return asio::error::not_connected;
+  at_once = 0;
   const std::shared_ptr<Wait> side =
       for_write ? writing : reading;  // outlives a stream that is destroyed meanwhile
   const std::uint64_t turn = ++side->turn;
@@ -212,7 +213,6 @@ awaitable<Transfer> Stream::read_some(std::span<char> into, std::optional<Steady
     }
     const Transfer transfer = try_read(into);
     if (transfer.error != asio::error::would_block) co_return transfer;
-    impl_->at_once = 0;
     const error_code error = co_await impl_->wait(transfer.wants_write, deadline);
     if (error) co_return failed(error);
   }
