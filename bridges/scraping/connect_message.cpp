@@ -2,6 +2,7 @@
 
 #include "bridges/scraping/fetched_page.hpp"
 #include "daemon/events/json.hpp"
+#include "daemon/local/text.hpp"
 
 namespace bridge55::scraping {
 namespace {
@@ -58,6 +59,10 @@ std::optional<std::variant<Connected, RelayError>> read_relay_answer(std::string
   if (type == "connected") return Connected{json::text(json::find(text, "node_id"))};
   if (type == "error") return RelayError{json::text(json::find(text, "message"))};
   return {};
+}
+
+bool speaks_of_limit(std::string_view words) {
+  return local::lower(words).find("rate limit") != std::string::npos;
 }
 
 }  // namespace bridge55::scraping

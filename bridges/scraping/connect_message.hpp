@@ -40,4 +40,7 @@ struct RelayError {
 // Nothing: neither of the two.
 std::optional<std::variant<Connected, RelayError>> read_relay_answer(std::string_view text);
 
+// Whether the network's words are about the limit (vendor docs, "Error scenarios": `Rate limit exceeded`).
+bool speaks_of_limit(std::string_view words);
+
 }  // namespace bridge55::scraping

@@ -24,11 +24,6 @@ constexpr std::uint16_t kPolicy = 1008, kInternal = 1011;
 constexpr std::size_t kMaxAnswer = 64u << 10;
 constexpr unsigned kMostMessages = 256;  // before the answer, pings among them
 
-// The vendor's own words for a limit (vendor docs, "WebSocket Protocol Reference", "Error scenarios").
-bool says_limited(std::string_view message) {
-  return message.find("ate limit") != std::string_view::npos;
-}
-
 }  // namespace
 
 Dial::Dial(gateway::UpstreamPtr upstream, Ask ask) : upstream_(std::move(upstream)), ask_(std::move(ask)) {}
@@ -173,7 +168,7 @@ net::awaitable<Result> Dial::hear(ws::FrameReader& frames) {
     until = std::min<SteadyTime>(until, SteadyClock::now() + std::chrono::seconds(1));
     failure.said = said.data;
     failure.message = answer ? std::get<RelayError>(*answer).message : "an answer that is not understood";
-    if (says_limited(failure.message)) {
+    if (speaks_of_limit(failure.message)) {
       failure.why = Why::limited;
       failure.close_code = kPolicy;
       upstream_->gate.refused({});

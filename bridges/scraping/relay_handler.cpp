@@ -13,14 +13,6 @@ namespace bridge55::scraping {
 
 using local::Refusal;
 
-Refusal upgrade_required() {
-  return {426,
-          "BAD_REQUEST",
-          "this is a WebSocket endpoint: connect with ws:// or wss://",
-          {{"Upgrade", "websocket"}, {"Connection", "Upgrade"}},
-          {}};
-}
-
 RelayHandler::Opening::Opening(RelayHandler& handler, gateway::UpstreamPtr upstream, Dial::Ask ask)
     : under_way_(handler.under_way_), dial_(std::move(upstream), std::move(ask)) {
   under_way_->dials.insert(&dial_);

@@ -21,8 +21,6 @@ inline constexpr std::chrono::seconds kCloseWithin{3};
 inline constexpr std::uint16_t kPolicy = 1008, kAway = 1001;
 inline constexpr std::string_view kStopping = "the daemon is stopping";
 
-local::Refusal upgrade_required();
-
 // What is not a tunnel yet. Shared by the coroutines that serve, which may be destroyed after the handler.
 struct RelayHandler::UnderWay {
   std::set<Dial*> dials;

@@ -140,7 +140,7 @@ net::awaitable<void> say(Goodbye goodbye, net::Stream& stream) {
 }  // namespace
 
 net::awaitable<void> RelayHandler::serve_vendor(local::Exchange& exchange, gateway::UpstreamPtr upstream) {
-  std::optional<Refusal> refusal = upgrade_required();
+  std::optional<Refusal> refusal = local::upgrade_required();
   if (local::wants_web_socket(exchange.head)) refusal = local::check_upgrade(exchange.head);
   if (refusal) {
     co_await exchange.refuse(*refusal);

@@ -76,7 +76,7 @@ net::awaitable<void> RelayHandler::serve_via(local::Exchange& exchange) {
   if (!refusal && !upstream)
     refusal =
         Refusal{404, "NOT_FOUND", "no upstream of kind scraping is in the config; /via needs one", {}, {}};
-  if (!refusal && target->web_socket && !web_socket) refusal = upgrade_required();
+  if (!refusal && target->web_socket && !web_socket) refusal = local::upgrade_required();
   if (!refusal && target->web_socket) refusal = local::check_upgrade(exchange.head);
   if (!refusal && !target->web_socket && web_socket)
     refusal = local::bad_request("a WebSocket target is written /via/ws://… or /via/wss://…");

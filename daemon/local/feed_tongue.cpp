@@ -114,8 +114,7 @@ net::awaitable<void> serve_tongue(Exchange& exchange, std::unique_ptr<Tongue> to
   if (wants_web_socket(exchange.head)) {
     refusal = check_upgrade(exchange.head);
   } else {
-    refusal = Refusal{
-        426, "BAD_REQUEST", "this path is a WebSocket's; open it as one", {{"Upgrade", "websocket"}, {"Connection", "Upgrade"}}, {}};
+    refusal = upgrade_required();
   }
   if (refusal) {
     co_await exchange.refuse(*refusal);

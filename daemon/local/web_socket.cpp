@@ -38,6 +38,14 @@ std::optional<Refusal> check_upgrade(const Head& head) {
   return {};
 }
 
+Refusal upgrade_required() {
+  return {426,
+          "BAD_REQUEST",
+          "this is a WebSocket endpoint: connect with ws:// or wss://",
+          {{"Upgrade", "websocket"}, {"Connection", "Upgrade"}},
+          {}};
+}
+
 Answer switching_answer(const Head& head) {
   Answer answer{101, {}, {}, {}};
   answer.headers = {{"Upgrade", "websocket"},

@@ -1,5 +1,6 @@
 #include "bridges/scraping/standing/amqp_record.hpp"
 
+#include "bridges/scraping/connect_message.hpp"
 #include "daemon/events/json.hpp"
 
 #include <charconv>

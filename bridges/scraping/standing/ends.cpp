@@ -35,10 +35,6 @@ bool speaks_of_access(std::string_view words) {
   return text.find("access_refused") != text.npos || text.find("access refused") != text.npos;
 }
 
-bool speaks_of_limit(std::string_view words) {
-  return lower(words).find("rate limit") != std::string::npos;
-}
-
 std::string vendor_words(std::string_view body) {
   if (!json::validate_copy(body).empty()) return {};
   std::string_view token = json::find(body, "detail.message");

@@ -39,6 +39,5 @@ std::string vendor_words(std::string_view body);
 // Whether an error text of the vendor's speaks of the key, or of the limit (vendor docs, "WebSocket errors").
 bool speaks_of_key(std::string_view words);
 bool speaks_of_access(std::string_view words);  // a broker that refuses user or password
-bool speaks_of_limit(std::string_view words);
 
 }  // namespace bridge55::scraping::standing
