@@ -8,7 +8,6 @@
 #include "daemon/net/ws_handshake.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include <boost/asio/error.hpp>
 
